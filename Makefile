@@ -1,0 +1,63 @@
+# Every verb sets up what it needs. `make` alone lists the verbs.
+PYTHON  ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && { command -v $$p; break; }; done)
+PROFILE ?= standard
+BASELINE ?= results/baseline
+ARGS    ?=
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench test check lint types architecture format report gate baseline docs clean
+
+help: ## list the verbs
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  Variables: PROFILE=quick|standard|full  BASELINE=folder  ARGS='--loss huber'  PYTHON=python3.12"
+
+$(STAMP): pyproject.toml pins.txt
+	@test -n "$(PYTHON)" || { echo "make: expected Python 3.11, 3.12 or 3.13 on the PATH, found none; install one or say PYTHON=/path/to/python3"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c pins.txt "torch==$$(sed -n 's/^torch==//p' pins.txt)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c pins.txt -e '.[all,dev]'
+	@touch $@
+
+setup: $(STAMP) ## create .venv with all three frameworks at the pinned versions
+
+bench: setup ## run the benchmarks (PROFILE=standard) and write the report
+	$(BIN)/lossbench run --profile $(PROFILE) $(ARGS)
+
+test: setup ## run the test suite
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types architecture test ## what CI runs: lint, types, architecture, tests
+
+lint: setup ## ruff: style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## mypy --strict on harness and suites
+	$(BIN)/mypy
+
+architecture: setup ## import-linter: who may import whom
+	$(BIN)/lint-imports
+
+format: setup ## rewrite the sources in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+report: setup ## write the report of the latest run again
+	$(BIN)/lossbench report $(ARGS)
+
+gate: setup ## compare the latest run with the committed baseline
+	$(BIN)/lossbench gate --baseline $(BASELINE) $(ARGS)
+
+baseline: setup ## make the latest run the baseline (commit the result)
+	$(BIN)/lossbench baseline --to $(BASELINE) $(ARGS)
+
+docs: setup ## write the generated pages of docs/ again
+	$(BIN)/python -m lossbench.record.columns > docs/columns.md
+
+clean: ## remove .venv, caches and build products; results and reports stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,45 @@
+"""The judge of a run: the answers of a case to rows of the agreement table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from lossbench.judge import agreement
+from lossbench.judge.pairs import pairwise
+from lossbench.lanes.measurement import Answer
+from lossbench.spec import inputs
+from lossbench.spec.case import Case, Cell
+from lossbench.spec.catalogue import Catalogue
+from lossbench.spec.userloss import UserLoss
+
+MAX_ORACLE_ELEMENTS: Final = 16_384
+"""Above it the exact arithmetic would take longer than the run; such cases are compared pairwise, and the same
+loss is judged by the oracle at its small shape."""
+
+
+class RunJudge:
+    """Judges cases of a catalogue; callable as a run expects it."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def __call__(self, case: Case, answers: Mapping[Cell, Answer]) -> Iterable[Mapping[str, Any]]:
+        """Rows of the agreement table."""
+        loss = self._catalogue.losses[case.loss]
+        by_id = {cell.id: answer for cell, answer in answers.items()}
+        unjudged = isinstance(loss, UserLoss) and not loss.judged
+        if unjudged or math.prod(case.shape) > MAX_ORACLE_ELEMENTS:
+            return [verdict.row() for verdict in pairwise(by_id, case.dtype)]
+        built = inputs.build(loss, case)
+        bindings = {
+            cell.id: binding
+            for cell in answers
+            for binding in loss.bindings_of(cell.lane.backend)
+            if binding.name == cell.binding
+        }
+        verdicts = agreement.judge(
+            loss, dict(case.params), built.arrays, case.dtype, by_id, bindings=bindings, digest=built.digest
+        )
+        return [verdict.row() for verdict in verdicts]

@@ -1,0 +1,71 @@
+"""`lossbench gate`: did anything get worse since the baseline?"""
+
+from __future__ import annotations
+
+import json as jsonlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+import typer
+
+from lossbench.commands.options import RESULTS, Json, Results, RunId, chosen
+from lossbench.commands.runs import run_folder
+from lossbench.judge import gate
+from lossbench.judge.gate import GateResult
+from lossbench.record import run as runs
+
+BaselinePath = Annotated[Path, typer.Option("--baseline", help="Folder written by `lossbench baseline`.")]
+Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The slowdown that matters: 0.25 is 25%.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 2 also where a time stays undecided.")]
+Only = Annotated[str, typer.Option("--only", help="agreement or timing; default: both.")]
+Subset = Annotated[bool, typer.Option("--only-measured", help="Leave out what the run did not plan: a part of the baseline.")]
+
+TOPICS = ("agreement", "timing")
+
+
+def command(
+    run: RunId = "",
+    baseline: BaselinePath = Path("results/baseline"),
+    margin: Margin = gate.MARGIN,
+    strict: Strict = False,
+    only: Only = "",
+    only_measured: Subset = False,
+    results: Results = RESULTS,
+    json: Json = False,
+) -> None:
+    """Compare a run with a baseline. Exit status 0: nothing worse; 1: something is; 2: cannot tell.
+
+    Agreement verdicts are compared exactly; times as ratios between neighbours, on like machines and versions only.
+
+    Example: lossbench gate --baseline results/baseline
+    """
+    topics = cast(tuple[Literal["agreement", "timing"], ...], chosen("--only", only, TOPICS))
+    before, after = gate.load_baseline(baseline), runs.read(run_folder(results, run))
+    if only_measured:
+        before = before.restricted(after)
+    result = gate.compare(before, after, margin=margin, strict=strict, topics=topics)
+    if json:
+        print(jsonlib.dumps(_record(result), indent=1))
+    else:
+        say(result)
+    raise typer.Exit(result.exit_status)
+
+
+def say(result: GateResult) -> None:
+    """The result for a person: the answer first, then each finding."""
+    answer = {0: "nothing got worse", 1: "something got worse", 2: "cannot tell"}[result.exit_status]
+    typer.echo(f"{answer}: {result.compared_verdicts} verdicts and {result.compared_times} times compared")
+    if result.compared_times:
+        typer.echo(f"half of the timed cells would have shown a slowdown of {result.smallest_change:.0%}")
+    for finding in result.findings:
+        typer.echo(f"{finding.outcome:<13} {finding.topic:<10} {finding.subject} {finding.quantity}  {finding.reason}")
+
+
+def _record(result: GateResult) -> dict[str, object]:
+    record = asdict(result)
+    for finding in record["findings"]:
+        for name in ("change", "change_low", "change_high"):
+            finding[name] = None if finding[name] != finding[name] else finding[name]
+    record["smallest_change"] = None if result.smallest_change != result.smallest_change else result.smallest_change
+    return record

@@ -1,0 +1,144 @@
+"""`lossbench run`: run the benchmarks, keep the tables, write the report."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from lossbench.commands.options import REPORTS, RESULTS, Backends, Json, Losses, Reports, Results, Suites, words
+from lossbench.commands.progress import progress_bar
+from lossbench.judge.custom import CustomResult
+from lossbench.plugin import INTERRUPTED, Outcome
+from lossbench.record.run import RunFolder, latest
+from lossbench.bench import carry as benches
+from lossbench.bench.carry import Bench, Request
+from lossbench.show import page
+
+Profile = Annotated[str, typer.Option("--profile", help="quick (2 minutes), standard (10), full.")]
+Dtypes = Annotated[str, typer.Option("--dtype", help="float64, float32, bfloat16, float16; comma-separated.")]
+Regimes = Annotated[str, typer.Option("--regime", help="typical, kink, saturated, ...; comma-separated.")]
+Modes = Annotated[str, typer.Option("--mode", help="eager, compiled, xla; comma-separated.")]
+Operations = Annotated[str, typer.Option("--operation", help="value, grad; comma-separated.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of the inputs and of the schedule.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Intra-op threads of each worker.")]
+Seconds = Annotated[float, typer.Option("--seconds", min=0, help="Timed calls in all; 0: the profile's own.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with RUN, or with the latest run, where it stopped.")]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Keep the tables, write no report.")]
+RunName = Annotated[str, typer.Argument(metavar="[RUN]", help="With --resume: a run id or folder.")]
+
+
+def command(
+    run: RunName = "",
+    profile: Profile = "standard",
+    loss: Losses = "",
+    backend: Backends = "",
+    dtype: Dtypes = "",
+    regime: Regimes = "",
+    mode: Modes = "",
+    operation: Operations = "",
+    suite: Suites = [],  # noqa: B006 - typer reads the default
+    seed: Seed = 0,
+    threads: Threads = 1,
+    seconds: Seconds = 0.0,
+    resume: Resume = False,
+    results: Results = RESULTS,
+    reports: Reports = REPORTS,
+    no_report: NoReport = False,
+    json: Json = False,
+) -> None:
+    """Run the benchmarks, keep the tables in results/, write the report to reports/.
+
+    Example: lossbench run --profile quick
+    Example: lossbench run --loss huber --backend torch,jax --dtype float32
+    Example: lossbench run --suite my_losses.py
+    Exit status 1: a function marked `like` is not the loss that it says it is.
+    """
+    if run and not resume:
+        raise typer.BadParameter(f"a run is named ({run!r}) but not resumed; add --resume")
+    if resume:
+        folder = RunFolder.open(results / run if run and not Path(run).is_dir() else Path(run or latest(results)))
+        bench = benches.prepare(benches.request_of(folder))
+    else:
+        bench = benches.prepare(
+            Request(
+                profile=profile, losses=words(loss), backends=words(backend), dtypes=words(dtype),
+                regimes=words(regime), modes=words(mode), operations=words(operation),
+                suites=tuple(str(path.resolve()) for path in suite), seed=seed, threads=threads, seconds=seconds,
+            )
+        )  # fmt: skip
+        folder = RunFolder.create(results, request=benches.stored(bench.request))
+    console = Console(stderr=True)
+    for name, reason in bench.unavailable.items():
+        console.print(f"{name}: {reason}", style="yellow", markup=False)
+    with folder:
+        with progress_bar(console) as progress:
+            outcome, custom = benches.carry_out(bench, folder, progress=progress)
+    written = None
+    if not no_report:
+        written = page.write(outcome.tables, bench.catalogue, reports, folder.id, run_folder=folder.path)
+    status = outcome.exit_status or max((result.exit_status for result in custom), default=0)
+    if json:
+        print(jsonlib.dumps(_record(folder, written, outcome, custom, status), indent=1))
+    else:
+        _say(Console(), bench, folder, written, outcome, custom)
+    raise typer.Exit(status)
+
+
+def _record(
+    folder: RunFolder, written: Path | None, outcome: Outcome, custom: list[CustomResult], status: int
+) -> dict[str, Any]:
+    cells, agreement = outcome.tables.cells, outcome.tables.agreement
+    oracle = agreement[agreement["against"] == "oracle"]
+    return {
+        "run": folder.id,
+        "folder": str(folder.path),
+        "report": str(written) if written else None,
+        "exit_status": status,
+        "sentence": outcome.sentence,
+        "statuses": cells["status"].value_counts().to_dict(),
+        "classes": oracle["class"].replace("", "not compared").value_counts().to_dict(),
+        "custom": [
+            {"exit_status": result.exit_status, "checks": result.rows(), "relatives": [_relative(r) for r in result.relatives]}
+            for result in custom
+        ],
+    }
+
+
+def _relative(relative: Any) -> dict[str, Any]:
+    return {name: getattr(relative, name) for name in relative.__slots__}
+
+
+def _say(
+    console: Console, bench: Bench, folder: RunFolder, written: Path | None, outcome: Outcome, custom: list[CustomResult]
+) -> None:
+    def line(text: str, style: str = "") -> None:
+        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    for result in custom:
+        for check in result.checks:
+            mark = "NOT SO " if check.fatal else "       "
+            where = " ".join(part for part in (check.dtype, check.regime) if part)
+            said = f"{check.klass or check.verdict}{': ' + check.convention if check.convention else ''}"
+            line(f"{mark}{check.loss}  {check.check} {where}  {said}  {check.reason}", "red" if check.fatal else "")
+    cells = outcome.tables.cells
+    counts = ", ".join(f"{n} {status}" for status, n in cells["status"].value_counts().items())
+    line(f"{len(cells)} cells: {counts}")
+    agreement = outcome.tables.agreement
+    classes = agreement.loc[agreement["against"] == "oracle", "class"].replace("", "not compared").value_counts()
+    line("against the oracle: " + ", ".join(f"{n} {name}" for name, n in classes.items()))
+    line(f"tables   {_shown(folder.path)}")
+    if written:
+        line(f"report   {_shown(written.parent.parent / 'latest' / 'index.html')}")
+    if outcome.exit_status == INTERRUPTED:
+        line(outcome.sentence, "yellow")
+
+
+def _shown(path: Path) -> str:
+    """Relative to where the user is, if it lies below."""
+    relative = os.path.relpath(path)
+    return relative if not relative.startswith("..") else str(path)

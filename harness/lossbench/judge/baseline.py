@@ -1,0 +1,129 @@
+"""What a gate needs to remember of a run: a small folder that can be committed.
+
+agreement.csv.gz   cell, quantity, verdict, class, convention (against the oracle)
+times.csv.gz       cell, group, and per visit the log of its seconds over the group's median in that visit
+facts.json         machine, versions, schema version, counts
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from lossbench.judge.timing import by_visit, visits
+from lossbench.record.frames import Tables
+from lossbench.record.tables import SCHEMA_VERSION
+from lossbench.spec.errors import RunDamaged
+
+AGREEMENT_COLUMNS: Final = ("cell", "quantity", "verdict", "class", "convention")
+TIMES_COLUMNS: Final = ("cell", "group", "median_seconds", "log_ratios")
+MACHINE: Final = ("machine.cpu", "machine.architecture", "machine.cores", "machine.threads_allowed")
+PACKAGES: Final = ("tensorflow", "tensorflow-cpu", "keras", "torch", "jax", "jaxlib", "optax", "numpy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """The part of a run that another is compared with. median_seconds only ever serves between like machines."""
+
+    agreement: pd.DataFrame
+    times: pd.DataFrame
+    facts: dict[str, str]
+
+
+def of(tables: Tables) -> Baseline:
+    """What is kept of a run."""
+    rows = tables.agreement
+    rows = rows[rows["against"] == "oracle"] if len(rows) else rows
+    agreement = rows.reindex(columns=list(AGREEMENT_COLUMNS)).fillna("").sort_values(["cell", "quantity"])
+    wanted = {*MACHINE, *(f"version.{name}" for name in PACKAGES), "commit.id", "profile"}
+    facts = {str(k): str(v) for k, v in zip(tables.facts["key"], tables.facts["value"], strict=True) if k in wanted}
+    return Baseline(agreement=agreement.reset_index(drop=True), times=_times(tables.measurements), facts=facts)
+
+
+def _times(measurements: pd.DataFrame) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    seen = visits(measurements) if len(measurements) else pd.DataFrame(columns=["group"])
+    for group, members in seen.groupby("group", sort=True):
+        logs = by_visit(members)
+        relative = logs.sub(logs.median(axis=1), axis=0)
+        medians = members.groupby("cell")["seconds"].median()
+        for cell in relative.columns:
+            kept = [None if np.isnan(v) else round(float(v), 5) for v in relative[cell]]
+            rows.append({"cell": cell, "group": group, "median_seconds": medians[cell], "log_ratios": kept})
+    return pd.DataFrame(rows, columns=list(TIMES_COLUMNS))
+
+
+def distil(tables: Tables) -> dict[str, bytes]:
+    """The files of a baseline folder, byte for byte the same for the same run."""
+    kept = of(tables)
+    times = kept.times.assign(
+        log_ratios=kept.times["log_ratios"].map(json.dumps),
+        median_seconds=kept.times["median_seconds"].map(lambda seconds: f"{seconds:.4e}"),
+    )
+    counts = kept.agreement["class"].value_counts().sort_index()
+    about = {
+        "schema_version": SCHEMA_VERSION,
+        "facts": dict(sorted(kept.facts.items())),
+        "rows_by_class": {str(name): int(count) for name, count in counts.items()},
+        "timed_cells": len(times),
+    }
+    return {
+        "agreement.csv.gz": _packed(kept.agreement),
+        "times.csv.gz": _packed(times),
+        "facts.json": (json.dumps(about, indent=1) + "\n").encode(),
+    }
+
+
+def _packed(frame: pd.DataFrame) -> bytes:
+    return gzip.compress(frame.to_csv(index=False).encode(), mtime=0)
+
+
+def load(path: Path) -> Baseline:
+    """Read a baseline folder. RunDamaged, naming the file, where it is missing, unreadable or of another schema."""
+    try:
+        about = json.loads(_read(path, "facts.json"))
+        version, facts = about["schema_version"], about["facts"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path / "facts.json", f"{type(error).__name__}: {error}") from error
+    if version != SCHEMA_VERSION:
+        raise _damaged(path / "facts.json", f"schema version {version}, not {SCHEMA_VERSION}")
+    agreement = _unpacked(path, "agreement.csv.gz", AGREEMENT_COLUMNS)
+    times = _unpacked(path, "times.csv.gz", TIMES_COLUMNS)
+    try:
+        times = times.assign(
+            log_ratios=times["log_ratios"].map(json.loads), median_seconds=times["median_seconds"].astype(float)
+        )
+    except (ValueError, TypeError) as error:
+        raise _damaged(path / "times.csv.gz", str(error)) from error
+    return Baseline(agreement=agreement, times=times, facts={str(k): str(v) for k, v in facts.items()})
+
+
+def _unpacked(path: Path, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(BytesIO(gzip.decompress(_read(path, name))), dtype=str, keep_default_na=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise _damaged(path / name, str(error)) from error
+    if tuple(frame.columns) != columns:
+        raise _damaged(path / name, f"columns {list(frame.columns)}")
+    return frame
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return (path / name).read_bytes()
+    except OSError as error:
+        raise _damaged(path / name, error.strerror or str(error)) from error
+
+
+def _damaged(path: Path, received: str) -> RunDamaged:
+    return RunDamaged(
+        subject=f"baseline {path}", expected="a file written by `lossbench baseline`", received=received,
+        remedy="write the baseline again from a run",
+    )  # fmt: skip

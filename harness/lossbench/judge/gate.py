@@ -1,0 +1,244 @@
+"""Did anything get worse: verdicts compared exactly, times as ratios between neighbours, never as bare seconds.
+
+Exit status 0: nothing worse. 1: something is, each with numbers and a reason. 2: cannot tell, and why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from lossbench.judge.baseline import MACHINE, PACKAGES, Baseline, distil, load, of
+from lossbench.judge.timing import median_interval
+from lossbench.judge.verdict import rank
+from lossbench.record.frames import Tables
+
+__all__ = ["MARGIN", "Finding", "GateResult", "compare", "distil", "load_baseline"]
+
+MARGIN: Final = 0.25
+"""Default for runs recorded apart: separate processes differ by 18 to 38% (robust SD) where nothing has changed."""
+
+SMALLEST_EFFECT: Final = 0.01
+JOINT_CONFIDENCE: Final = 0.975
+"""Of each run's interval, so that the two together hold with 95% (Bonferroni)."""
+
+NAMED: Final = 12
+"""So many cells are named one by one; the rest are counted."""
+
+Outcome = Literal["worse", "better", "inconclusive", "cannot_tell", "new"]
+Topic = Literal["agreement", "timing", "machine", "versions", "cells"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that the gate says. before, after: verdicts, or ratios to the neighbours in the same visits.
+
+    change, change_low, change_high: after over before, with its interval (timing only).
+    """
+
+    outcome: Outcome
+    topic: Topic
+    subject: str
+    quantity: str = ""
+    before: str = ""
+    after: str = ""
+    change: float = np.nan
+    change_low: float = np.nan
+    change_high: float = np.nan
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """What a gate decides. smallest_change: the slowdown, as a fraction, that half of the cells would have shown."""
+
+    exit_status: int
+    findings: tuple[Finding, ...]
+    compared_verdicts: int
+    compared_times: int
+    smallest_change: float
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many findings of each outcome."""
+        return Counter(found.outcome for found in self.findings)
+
+
+def load_baseline(path: Path) -> Baseline:
+    """A committed baseline folder. RunDamaged where it cannot be read."""
+    return load(path)
+
+
+def compare(
+    baseline: Baseline | Tables,
+    run: Baseline | Tables,
+    *,
+    margin: float = MARGIN,
+    strict: bool = False,
+    topics: Iterable[Literal["agreement", "timing"]] = ("agreement", "timing"),
+) -> GateResult:
+    """Compare a run with a baseline.
+
+    margin: the slowdown, as a fraction, that matters. strict: timings that stay undecided give 2.
+    topics: without `timing`, unlike machines do not matter; without `agreement`, verdicts do not.
+    """
+    base = baseline if isinstance(baseline, Baseline) else of(baseline)
+    head = run if isinstance(run, Baseline) else of(run)
+    asked = frozenset(topics)
+    findings: list[Finding] = []
+    verdicts = times = 0
+    smallest = np.nan
+    if "agreement" in asked:
+        found, verdicts = _agreement(base.agreement, head.agreement)
+        findings += found
+    if "timing" in asked:
+        unlike = _unlike(base.facts, head.facts)
+        findings += unlike
+        if not unlike:
+            found, times, smallest = _timing(base.times, head.times, margin)
+            findings += found
+    outcomes = {found.outcome for found in findings}
+    undecided = "cannot_tell" in outcomes or (strict and "inconclusive" in outcomes) or not (verdicts or times)
+    status = 1 if "worse" in outcomes else 2 if undecided else 0
+    order = {"worse": 0, "cannot_tell": 1, "inconclusive": 2, "better": 3, "new": 4}
+    ranked = tuple(sorted(findings, key=lambda f: (order[f.outcome], f.topic, -np.nan_to_num(f.change, nan=0.0))))
+    return GateResult(
+        exit_status=status, findings=ranked, compared_verdicts=verdicts, compared_times=times, smallest_change=smallest
+    )
+
+
+def _agreement(base: pd.DataFrame, head: pd.DataFrame) -> tuple[list[Finding], int]:
+    before, after = (
+        {(r["cell"], r["quantity"]): (r["verdict"], r["class"], r["convention"]) for r in frame.to_dict("records")}
+        for frame in (base, head)
+    )
+    findings = [*_missing(before.keys() - after.keys(), "verdict"), *_new(after.keys() - before.keys())]
+    common = sorted(before.keys() & after.keys())
+    for cell, quantity in common:
+        was, now = before[cell, quantity], after[cell, quantity]
+        if was == now:
+            continue
+        worse = rank(now[0], now[1]) > rank(was[0], was[1]) or (now[1] == was[1] == "convention" and now != was)
+        better = rank(now[0], now[1]) < rank(was[0], was[1])
+        if worse or better:
+            said = [f"{v} ({k}{': ' + c if c else ''})" for v, k, c in (was, now)]
+            reason = f"{quantity} was {said[0]}, is {said[1]}"
+            outcome: Outcome = "worse" if worse else "better"
+            findings.append(Finding(
+                outcome=outcome, topic="agreement", subject=cell, quantity=quantity, before=said[0], after=said[1],
+                reason=reason,
+            ))  # fmt: skip
+    return findings, len(common)
+
+
+def _missing(keys: Iterable[tuple[str, str]], what: str) -> list[Finding]:
+    return [
+        Finding(
+            outcome="cannot_tell", topic="cells", subject=cell, quantity=quantity,
+            reason=f"the baseline has a {what} of this cell, the run has none",
+        )
+        for cell, quantity in sorted(keys)
+    ]  # fmt: skip
+
+
+def _new(keys: Iterable[tuple[str, str]]) -> list[Finding]:
+    cells = sorted({cell for cell, _ in keys})
+    if not cells:
+        return []
+    named = ", ".join(cells[:NAMED]) + (", ..." if len(cells) > NAMED else "")
+    return [
+        Finding(outcome="new", topic="cells", subject=f"{len(cells)} cells", reason=f"not in the baseline: {named}")
+    ]
+
+
+def _unlike(base: dict[str, str], head: dict[str, str]) -> list[Finding]:
+    """Why times must not be compared."""
+    found = []
+    topics: tuple[tuple[Topic, list[str]], ...] = (
+        ("machine", list(MACHINE)),
+        ("versions", [f"version.{name}" for name in PACKAGES]),
+    )
+    for topic, keys in topics:
+        differing = [key for key in keys if base.get(key, "") != head.get(key, "")]
+        if differing:
+            said = "; ".join(f"{k} was {base.get(k) or 'unknown'}, is {head.get(k) or 'unknown'}" for k in differing)
+            found.append(Finding(
+                outcome="cannot_tell", topic=topic, subject=topic, reason=f"times are not compared: {said}",
+            ))  # fmt: skip
+    return found
+
+
+def _timing(base: pd.DataFrame, head: pd.DataFrame, margin: float) -> tuple[list[Finding], int, float]:
+    before, after = base.set_index("cell"), head.set_index("cell")
+    common = before.index.intersection(after.index)
+    findings = _missing({(cell, "time") for cell in before.index.difference(after.index)}, "time")
+    moves = np.log(after.loc[common, "median_seconds"] / before.loc[common, "median_seconds"])
+    visible, compared = [], 0
+    for _, members in before.loc[common].groupby("group", sort=True):
+        cells = list(members.index)
+        if len(cells) < 2:
+            findings.append(Finding(
+                outcome="inconclusive", topic="timing", subject=cells[0],
+                reason="it has no neighbour in its group that both runs measured",
+            ))  # fmt: skip
+            continue
+        logs = [np.array(frame.loc[cells, "log_ratios"].tolist(), dtype=np.float64) for frame in (before, after)]
+        elsewhere = moves.drop(cells)
+        drift = float(elsewhere.median()) if len(elsewhere) else 0.0
+        for place, cell in enumerate(cells):
+            compared += 1
+            own_move = float(moves[cell]) - drift
+            found, detectable = _one_time(cell, place, logs[0], logs[1], margin=margin, own_move=own_move)
+            visible.append(detectable)
+            findings += found
+    return findings, compared, float(np.median(visible)) if visible else np.nan
+
+
+def _one_time(
+    cell: str, place: int, base: Any, head: Any, *, margin: float, own_move: float
+) -> tuple[list[Finding], float]:
+    """Judge one cell against the median of its group's other members, visit by visit."""
+    # each member from its own level in the baseline, so that the median of the others is that of their changes
+    level = np.nanmedian(base, axis=1, keepdims=True)
+    was, now = (median_interval(_to_others(logs - level, place), JOINT_CONFIDENCE) for logs in (base, head))
+    change, low, high = now.median - was.median, now.low - was.high, now.high - was.low
+    detectable = float(np.expm1(max(np.log1p(margin), change - low + np.log1p(SMALLEST_EFFECT))))
+    others = len(base) - 1
+    # with one or two neighbours, a neighbour's gain looks like this cell's loss: what moved against the rest of
+    # the run is to blame
+    blamed = others > 2 or own_move * np.sign(change) >= 0.6 * abs(change)
+    offset = float(level[place, 0] - np.nanmedian(np.delete(level, place)))
+    numbers: dict[str, Any] = {
+        "before": f"{np.exp(was.median + offset):.3g} x the median of its {others} neighbours",
+        "after": f"{np.exp(now.median + offset):.3g} x the median of its {others} neighbours",
+        "change": float(np.exp(change)), "change_low": float(np.exp(low)), "change_high": float(np.exp(high)),
+    }  # fmt: skip
+    said = f"{np.expm1(change):+.1%} [{np.expm1(low):+.1%}, {np.expm1(high):+.1%}] against its neighbours"
+    if np.isnan(change):
+        return [
+            Finding(outcome="inconclusive", topic="timing", subject=cell, reason="no visit has a neighbour")
+        ], np.nan
+    if change > np.log1p(margin):
+        if low > np.log1p(SMALLEST_EFFECT) and blamed:
+            reason = f"slower by {said}, more than the margin of {margin:.0%}"
+            return [Finding(outcome="worse", topic="timing", subject=cell, reason=reason, **numbers)], detectable
+        why = "its interval reaches no change" if blamed else "a neighbour may have become faster instead"
+        reason = f"{said}, but {why}"
+        return [Finding(outcome="inconclusive", topic="timing", subject=cell, reason=reason, **numbers)], detectable
+    if change < -np.log1p(margin) and high < -np.log1p(SMALLEST_EFFECT) and blamed:
+        return [
+            Finding(outcome="better", topic="timing", subject=cell, reason=f"faster: {said}", **numbers)
+        ], detectable
+    return [], detectable
+
+
+def _to_others(logs: Any, place: int) -> Any:
+    others = np.delete(logs, place, axis=0)
+    kept = ~np.isnan(logs[place]) & ~np.isnan(others).all(axis=0)
+    return logs[place][kept] - np.nanmedian(others[:, kept], axis=0) if kept.any() else np.zeros(0)

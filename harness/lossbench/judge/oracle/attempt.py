@@ -1,0 +1,60 @@
+"""One attempt at a certified answer: a working precision and what to do when it does not suffice.
+
+Below the last precision every doubt (an undecided comparison, a ball that touches a singular point)
+ends the attempt at once and the next precision is tried. On the last one a ball around 0 that is
+narrower than 2**-NEGLIGIBLE_BITS counts as 0: no difference of float64 numbers, and no product of a few, is that small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+import flint
+import numpy as np
+
+PRECISIONS_BITS: Final = (128, 640, 2560, 8192)
+NEGLIGIBLE_BITS: Final = 4096
+
+
+class Undecided(ArithmeticError):  # noqa: N818  it is a state of knowledge, not an error of anybody's
+    """The working precision does not decide a comparison or a limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """The precision in use; `last` if there is no better one to ask for."""
+
+    bits: int
+    last: bool
+
+
+_current: ContextVar[Attempt] = ContextVar("attempt", default=Attempt(bits=128, last=True))  # noqa: B039  frozen
+
+
+def is_last() -> bool:
+    """Whether doubts have to be settled now."""
+    return _current.get().last
+
+
+@contextmanager
+def working(attempt: Attempt) -> Iterator[None]:
+    """Sets flint's precision for the body and restores it, whatever happens; float64 beside the balls stays quiet."""
+    before = flint.ctx.prec
+    token = _current.set(attempt)
+    flint.ctx.prec = attempt.bits
+    try:
+        with np.errstate(all="ignore"):  # of the float64 stand-ins and error bounds; balls raise no such flags
+            yield
+    finally:
+        flint.ctx.prec = before
+        _current.reset(token)
+
+
+def attempts() -> Iterator[Attempt]:
+    """Every precision in turn."""
+    for bits in PRECISIONS_BITS:
+        yield Attempt(bits=bits, last=bits == PRECISIONS_BITS[-1])

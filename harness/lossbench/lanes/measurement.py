@@ -1,0 +1,52 @@
+"""What a lane answers: plain values that cross the wire and become rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Status = Literal["ok", "absent", "unsupported", "failed", "timeout", "crashed", "skipped"]
+"""ok; absent: the framework has no such loss; unsupported: dtype, device, mode or parameter;
+failed: raised; timeout: over the limit, killed; crashed: the process died; skipped: with a reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one cell computed, once, on its inputs.
+
+    digest: SHA-256 of the inputs as the worker built them. value: reduced or unreduced losses.
+    grad: derivative of the summed value by y_pred, its shape; None for operation `value`.
+    Arrays are in the carrier type of the dtype (see `lossbench.spec.formats`); result_dtype is the
+    framework's own name of the value's type. compile_seconds: time to trace and compile, 0 if eager.
+    first_call_seconds: the first call, compilation excluded where the framework tells them apart.
+    printed: what the call wrote to stdout and stderr (first 2000 characters).
+    """
+
+    status: Status
+    reason: str = ""
+    traceback: str = ""
+    digest: str = ""
+    value: npt.NDArray[np.floating] | None = None
+    grad: npt.NDArray[np.floating] | None = None
+    result_dtype: str = ""
+    prepare_seconds: float = 0.0
+    compile_seconds: float = 0.0
+    first_call_seconds: float = 0.0
+    printed: str = ""
+    facts: Mapping[str, str | float | int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One visit to a cell: the seconds per call of each round, each the mean over `loops` calls."""
+
+    status: Status
+    reason: str = ""
+    loops: int = 0
+    seconds_per_call: tuple[float, ...] = ()
+    peak_bytes: int = 0

@@ -1,0 +1,271 @@
+"""What a worker does with a cell: build its inputs, prepare the call once, run it, time it.
+
+The same code serves the worker process and the inline lane. Whatever a loss raises becomes an answer.
+A round is `loops` calls between two readings of the clock with one wait at its end: throughput, not
+latency. One untimed call opens each block, since a visit begins with cold caches; garbage collection is off.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, Final
+
+import numpy as np
+
+from lossbench.lanes import evaluation
+from lossbench.lanes.backends.base import Backend, Function, NoGradientError, Tensor, UnsupportedError
+from lossbench.lanes.measurement import Answer, Block
+from lossbench.spec import inputs
+from lossbench.spec.case import Case, Cell
+from lossbench.spec.catalogue import Catalogue
+from lossbench.spec.errors import BadInput
+from lossbench.spec.loss import Binding, Loss
+
+MAX_LOOPS: Final = 1_000_000
+REASON_CHARACTERS: Final = 500
+RAISED: Final = (Exception, SystemExit)  # a loss may raise anything, and may call sys.exit
+
+
+@dataclass(slots=True, kw_only=True)
+class Prepared:
+    """A cell ready to be called. loops: what a round was last calibrated to, 0 before."""
+
+    call: Function
+    arguments: tuple[Tensor, ...]
+    dtype: str
+    loops: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is to be computed: a cell's, or somebody's own arrays. `named`: parameters and further inputs."""
+
+    loss: Loss
+    binding: Binding
+    named: Mapping[str, Any]
+    arrays: Mapping[str, Any]
+    dtype: str
+    mode: str
+    grad: bool
+    digest: str
+
+
+class Session:
+    """One backend in one mode with one catalogue, and the cells prepared so far."""
+
+    def __init__(self, backend: Backend, catalogue: Catalogue, mode: str) -> None:
+        self.backend, self.catalogue, self.mode = backend, catalogue, mode
+        self._kept: dict[str, Prepared] = {}
+        self._last: tuple[str, Prepared] | None = None
+        self._inputs: tuple[Case, inputs.Inputs] | None = None
+
+    def answer(self, cell: Cell, *, keep: bool = False) -> Answer:
+        """Computes a cell once. keep: hold it ready for `block` until `forget`; the latest is held in any case."""
+        answer, prepared = self._guarded(lambda: self._task(cell))
+        if prepared is not None:
+            self._last = (cell.id, prepared)
+            if keep:
+                self._kept[cell.id] = prepared
+        return answer
+
+    def answer_given(
+        self,
+        loss: str,
+        binding: str,
+        params: Mapping[str, Any],
+        arrays: Mapping[str, Any],
+        dtype: str,
+        operation: str,
+    ) -> Answer:
+        """Computes given inputs once; arrays are rounded to the dtype first."""
+        answer, _ = self._guarded(lambda: self._given(loss, binding, params, arrays, dtype, operation))
+        return answer
+
+    def block(self, cell: Cell, rounds: int, loops: int, target_seconds: float) -> Block:
+        """One visit. loops 0: as many calls as make a round last about target_seconds, found on the first visit."""
+        prepared = self._kept.get(cell.id)
+        if prepared is None and self._last is not None and self._last[0] == cell.id:
+            prepared = self._kept[cell.id] = self._last[1]
+        if prepared is None:
+            answer = self.answer(cell, keep=True)
+            if answer.status != "ok":
+                return Block(status=answer.status, reason=answer.reason)
+            prepared = self._kept[cell.id]
+        self.backend.begin(prepared.dtype)
+        try:
+            with undisturbed():
+                _round(prepared, self.backend.wait, 1)
+                count = loops or prepared.loops or calibrated(prepared, self.backend.wait, target_seconds)
+                prepared.loops = count
+                seconds = tuple(_round(prepared, self.backend.wait, count) / count for _ in range(rounds))
+        except RAISED as error:
+            return Block(status="failed", reason=reason_of(error))
+        return Block(status="ok", loops=count, seconds_per_call=seconds, peak_bytes=self.backend.peak_bytes())
+
+    def forget(self, cell_id: str | None) -> None:
+        """Drops a prepared cell, or all of them."""
+        self._last = None
+        if cell_id is None:
+            self._kept.clear()
+        else:
+            self._kept.pop(cell_id, None)
+
+    def _task(self, cell: Cell) -> Task:
+        loss = self.catalogue.find(cell.case.loss)
+        if self._inputs is None or self._inputs[0] != cell.case:
+            self._inputs = (cell.case, inputs.build(loss, cell.case))
+        built = self._inputs[1]
+        further = {name: array for name, array in built.arrays.items() if name not in ("y_true", "y_pred")}
+        return Task(
+            loss=loss,
+            binding=self._binding(loss, cell.binding),
+            named={**dict(cell.case.params), **further},
+            arrays=built.arrays,
+            dtype=cell.case.dtype,
+            mode=cell.lane.mode,
+            grad=cell.operation == "grad",
+            digest=built.digest,
+        )
+
+    def _given(
+        self, name: str, binding: str, params: Mapping[str, Any], arrays: Mapping[str, Any], dtype: str, operation: str
+    ) -> Task:
+        loss = self.catalogue.find(name)
+        settled = evaluation.settled(loss, arrays, dtype)
+        further = {n: array for n, array in settled.items() if n not in ("y_true", "y_pred")}
+        return Task(
+            loss=loss,
+            binding=self._binding(loss, binding),
+            named={**params, **further},
+            arrays=settled,
+            dtype=dtype,
+            mode=self.mode,
+            grad=operation == "grad",
+            digest=inputs.digest(settled),
+        )
+
+    def _binding(self, loss: Loss, name: str) -> Binding:
+        bindings = loss.bindings_of(self.backend.name)
+        for binding in bindings:
+            if binding.name == name:
+                return binding
+        known = ", ".join(b.name for b in bindings) or "none"
+        raise AbsentError(f"{loss.name} has no binding {name!r} on {self.backend.name} (it has {known})")
+
+    def _guarded(self, task_of: Callable[[], Task]) -> tuple[Answer, Prepared | None]:
+        digest = ""
+        try:
+            task = task_of()
+            digest = task.digest
+            return self._computed(task)
+        except AbsentError as error:
+            return Answer(status="absent", reason=str(error), digest=digest), None
+        except UnsupportedError as error:
+            return Answer(status="unsupported", reason=str(error), digest=digest), None
+        except (NoGradientError, evaluation.WrongOutput, BadInput) as error:
+            return Answer(status="failed", reason=str(error), digest=digest), None
+        except RAISED as error:
+            return Answer(status="failed", reason=reason_of(error), traceback=trace_of(error), digest=digest), None
+
+    def _computed(self, task: Task) -> tuple[Answer, Prepared]:
+        backend = self.backend
+        if task.dtype not in backend.dtypes:
+            raise UnsupportedError(f"{backend.name} has no {task.dtype}")
+        if task.mode not in backend.modes:
+            raise UnsupportedError(f"{backend.name} has no mode {task.mode!r} (it has {', '.join(backend.modes)})")
+        started = time.perf_counter()
+        backend.begin(task.dtype)
+        plan = evaluation.plan(task.loss, task.binding, task.named)
+        y_true, y_pred = task.arrays["y_true"], task.arrays["y_pred"]
+        program = evaluation.Program(task.loss, task.binding, backend.namespace, plan, y_true, y_pred)
+        arguments = evaluation.placed(backend, program.arguments, task.dtype, grad=task.grad)
+        eager = task.mode == "eager"
+        placed = time.perf_counter()
+        fn = program.checked(remember=eager)
+        call, result = backend.first_call(fn, task.mode, task.grad, arguments)
+        backend.wait(result)
+        first_seconds, compile_seconds = time.perf_counter() - placed, 0.0
+        if eager:
+            call = backend.value_and_grad(program.lean()) if task.grad else program.lean()
+        else:  # what a second call does not need was compilation
+            again = time.perf_counter()
+            result = call(*arguments)
+            backend.wait(result)
+            second_seconds = time.perf_counter() - again
+            first_seconds, compile_seconds = second_seconds, max(0.0, first_seconds - second_seconds)
+        value, grad = result if task.grad else (result, None)
+        gradient = None if grad is None else backend.numpy(grad)
+        if gradient is not None and gradient.shape != np.shape(y_pred):
+            raise evaluation.WrongOutput(f"gradient has shape {gradient.shape}; expected y_pred's {np.shape(y_pred)}")
+        answer = Answer(
+            status="ok",
+            digest=task.digest,
+            value=backend.numpy(value),
+            grad=gradient,
+            result_dtype=backend.dtype_of(value),
+            prepare_seconds=placed - started,
+            compile_seconds=compile_seconds,
+            first_call_seconds=first_seconds,
+            facts=dict(backend.facts),
+        )
+        return answer, Prepared(call=call, arguments=arguments, dtype=task.dtype)
+
+
+class AbsentError(Exception):
+    """The framework has no such loss."""
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """No garbage collection until the end; none first either, which would cost more than the visit."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _round(prepared: Prepared, wait: Callable[[Any], None], loops: int) -> float:
+    """Seconds for `loops` calls and one wait. Nothing else stands between the two readings."""
+    call, arguments, result = prepared.call, prepared.arguments, None
+    started = time.perf_counter()
+    for _ in repeat(None, loops):
+        result = call(*arguments)
+    wait(result)
+    return time.perf_counter() - started
+
+
+def calibrated(prepared: Prepared, wait: Callable[[Any], None], target_seconds: float) -> int:
+    """The number of calls that makes a round last about target_seconds, at least 1."""
+    loops = 1
+    while True:
+        seconds = min(_round(prepared, wait, loops), _round(prepared, wait, loops))  # one may be interrupted
+        if seconds >= 0.5 * target_seconds or loops >= MAX_LOOPS:
+            return min(MAX_LOOPS, max(1, round(loops * target_seconds / max(seconds, 1e-9))))
+        loops = min(MAX_LOOPS, max(2 * loops, int(0.7 * loops * target_seconds / max(seconds, 1e-9))))
+
+
+def reason_of(error: BaseException) -> str:
+    """One line: the type and what it says, shortened."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= REASON_CHARACTERS else text[: REASON_CHARACTERS - 3] + "..."
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback as text, the harness's own frames included, for `-v` and the log."""
+    return "".join(traceback.format_exception(error))[-20_000:]
+
+
+def flush() -> None:
+    """What user code printed leaves the process before the answer does."""
+    sys.stdout.flush()
+    sys.stderr.flush()

@@ -1,0 +1,136 @@
+"""Rows on disk the moment they are measured: one checksummed JSON line each, in a file that only grows.
+
+A line is written by one `write` before `append` returns, so that a process that is killed has lost nothing that
+it acknowledged; it is synced to the device when the journal closes and every second, for the power's sake.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+
+from lossbench.spec.errors import BadInput, RunDamaged
+
+SYNC_SECONDS: Final = 1.0
+_CHECKSUM: Final = 8
+"""Hexadecimal digits of the CRC-32 that begins a line, before a space."""
+
+
+def unwritable(path: Path, error: OSError) -> BadInput:
+    """What to tell the user when a file cannot be written."""
+    reason = (error.strerror or str(error)).lower()
+    remedy = "choose a writable folder with --results" if isinstance(error, PermissionError) else (
+        "free some space and resume the run; nothing measured before is lost"
+    )  # fmt: skip
+    return BadInput(subject=str(path), expected="a file that can be written", received=reason, remedy=remedy)
+
+
+def encode(kind: str, row: Mapping[str, Any]) -> bytes:
+    """One line: checksum, space, `[kind, row]` as JSON, newline. NaN and infinities become what `float` reads."""
+    body = json.dumps([kind, _plain(row)], separators=(",", ":"), allow_nan=False).encode()
+    return b"%08x %s\n" % (zlib.crc32(body), body)
+
+
+def read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows in the order they were written; a torn last line is ignored. RunDamaged at any other damage."""
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError:
+        return
+    with stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.endswith(b"\n"):
+                return
+            checksum, _, body = line[:-1].partition(b" ")
+            if len(checksum) != _CHECKSUM or checksum != b"%08x" % zlib.crc32(body):
+                raise RunDamaged(
+                    subject=f"{path.name} line {number}",
+                    expected="a row with its checksum",
+                    received=repr(line[:40])[1:],
+                    remedy="restore the file, or cut it before that line to keep what stands above",
+                )
+            kind, row = json.loads(body)
+            yield kind, row
+
+
+class Journal:
+    """Appends rows. BadInput where the file cannot be written; nothing acknowledged earlier is lost then."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._size = _whole(path)
+            self._cut()
+        except OSError as error:
+            raise unwritable(path, error) from error
+        self._synced = time.monotonic()
+
+    def append(self, kind: str, row: Mapping[str, Any]) -> None:
+        """Returns when the row survives this process."""
+        line = encode(kind, row)
+        try:
+            written = os.write(self._descriptor, line)
+            while written < len(line):
+                written += os.write(self._descriptor, line[written:])
+        except OSError as error:
+            self._cut()
+            raise unwritable(self.path, error) from error
+        self._size += len(line)
+        if (now := time.monotonic()) - self._synced > SYNC_SECONDS:
+            os.fsync(self._descriptor)
+            self._synced = now
+
+    def close(self) -> None:
+        """Sync and close; harmless when repeated."""
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.fsync(descriptor)
+            os.close(descriptor)
+
+    def _cut(self) -> None:
+        """Drop half a line at the end, so that the next one stands alone."""
+        os.ftruncate(self._descriptor, self._size)
+        os.lseek(self._descriptor, self._size, os.SEEK_SET)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _whole(path: Path) -> int:
+    """Bytes up to and with the last newline."""
+    with path.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        while size:
+            start = max(0, size - 65_536)
+            stream.seek(start)
+            block = stream.read(size - start)
+            if (at := block.rfind(b"\n")) >= 0:
+                return start + at + 1
+            size = start
+    return 0
+
+
+def _plain(value: Any) -> Any:
+    """JSON values: numpy's numbers and arrays as Python's, NaN and infinities as text."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return value

@@ -1,0 +1,168 @@
+"""The first phase: every cell is computed once, on inputs proven identical, and judged. Nothing is timed.
+
+Each lane works through its cells in a thread of its own, cases in the plan's order; the main thread journals and
+judges as they come. A case whose lanes saw different inputs fails there, with both digests.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from lossbench.lanes.measurement import Answer
+from lossbench.record.run import RunFolder
+from lossbench.running import rows
+from lossbench.running.contract import Judge, Worker
+from lossbench.running.starting import await_ready
+from lossbench.running.wall import Wall
+from lossbench.spec.case import Case, Cell, Lane
+
+AHEAD: Final = 24
+"""Cases a lane may be ahead of the slowest: their arrays are held until the case is complete."""
+
+Deliver = Callable[[Cell, Answer], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Open:
+    """A case whose answers are coming in."""
+
+    case: Case
+    cells: tuple[Cell, ...]
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+
+class Answering:
+    """Takes the answers of `cells`; judged cases are left out by the caller."""
+
+    def __init__(
+        self,
+        *,
+        cells: Sequence[Cell],
+        folder: RunFolder,
+        judge: Judge,
+        timed: frozenset[str],
+        wall: Wall,
+        limit_seconds: float,
+        at_once: int,
+    ) -> None:
+        """at_once: how many lanes compute at the same time."""
+        self._folder, self._judge, self._timed, self._wall = folder, judge, timed, wall
+        self._limit_seconds = limit_seconds
+        by_case: dict[str, list[Cell]] = {}
+        for cell in cells:
+            by_case.setdefault(cell.case.id, []).append(cell)
+        self._open = {name: _Open(case=found[0].case, cells=tuple(found)) for name, found in by_case.items()}
+        self._place = {name: place for place, name in enumerate(by_case)}
+        self._turn = threading.Condition()
+        self._stopped = False
+        self._seats = threading.Semaphore(at_once)
+        self._inbox: queue.Queue[tuple[Cell, Answer] | Exception] = queue.Queue()
+
+    def run(self, workers: Callable[[Lane], Worker], deliver: Deliver) -> None:
+        """Take, journal and judge all answers. deliver: told of each answer once its row is safe.
+
+        workers: gives a lane's worker, which it may have to start.
+        """
+        threads = [
+            threading.Thread(target=self._serve, args=(lane, cells, workers), name=lane.id, daemon=True)
+            for lane, cells in self._by_lane().items()
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(sum(len(case.cells) for case in self._open.values())):
+                self._take(*self._next(), deliver)
+        except BaseException:
+            self._stop()
+            raise
+        for thread in threads:
+            thread.join()
+
+    def _next(self) -> tuple[Cell, Answer]:
+        """What a lane's thread sent; raises what was raised there."""
+        found = self._inbox.get()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _by_lane(self) -> dict[Lane, list[Cell]]:
+        found: dict[Lane, list[Cell]] = {}
+        for case in self._open.values():
+            for cell in case.cells:
+                found.setdefault(cell.lane, []).append(cell)
+        return found
+
+    def _serve(self, lane: Lane, cells: list[Cell], workers: Callable[[Lane], Worker]) -> None:
+        """In the lane's thread."""
+        try:
+            with self._seats, self._wall.during("start_up"):
+                worker = workers(lane)
+                await_ready(worker, lane, self._folder)
+            for cell in cells:
+                if not self._wait_for_turn(cell):
+                    return
+                with self._seats:
+                    if self._stopped:
+                        return
+                    answer = worker.answer(cell, self._limit_seconds, keep=cell.id in self._timed)
+                self._wall.add("compile", answer.compile_seconds)
+                self._wall.add("answers", answer.prepare_seconds + answer.first_call_seconds)
+                self._inbox.put((cell, answer))
+        except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises it
+            self._inbox.put(error)
+
+    def _wait_for_turn(self, cell: Cell) -> bool:
+        """Until the cell's case is near enough to the oldest open one; False when the run stops."""
+        place = self._place[cell.case.id]
+        with self._turn:
+            self._turn.wait_for(lambda: self._stopped or place - self._oldest() <= AHEAD)
+            return not self._stopped
+
+    def _oldest(self) -> int:
+        return self._place[next(iter(self._open))] if self._open else 0
+
+    def _stop(self) -> None:
+        with self._turn:
+            self._stopped = True
+            self._turn.notify_all()
+
+    def _take(self, cell: Cell, answer: Answer, deliver: Deliver) -> None:
+        """In the main thread: the row first, so that it survives; then the case, if this was its last."""
+        self._folder.append("cells", rows.of_answer(cell, answer, timed=cell.id in self._timed))
+        entry = self._open[cell.case.id]
+        entry.answers[cell.id] = answer
+        deliver(cell, answer)
+        if len(entry.answers) < len(entry.cells):
+            return
+        for other, failed in _unequal_inputs(entry.cells, entry.answers).items():
+            entry.answers[other.id] = failed
+            self._folder.append("cells", rows.of_answer(other, failed, timed=other.id in self._timed))
+            deliver(other, failed)
+        by_id = {other.id: other for other in entry.cells}
+        with self._wall.during("judging"):
+            for verdict in self._judge(entry.case, {other: entry.answers[other.id] for other in entry.cells}):
+                self._folder.append("agreement", rows.of_verdict(by_id[verdict["cell"]], verdict))
+        self._folder.judged(entry.case.id)
+        with self._turn:
+            del self._open[cell.case.id]
+            self._turn.notify_all()
+
+
+def _unequal_inputs(cells: Sequence[Cell], answers: Mapping[str, Answer]) -> dict[Cell, Answer]:
+    """The cells whose worker built other inputs than most did, each as a failed answer."""
+    seen = Counter(answers[cell.id].digest for cell in cells if answers[cell.id].digest)
+    if len(seen) < 2:
+        return {}
+    usual = seen.most_common(1)[0][0]
+    found = {}
+    for cell in cells:
+        answer = answers[cell.id]
+        if answer.digest and answer.digest != usual:
+            reason = f"inputs differ from the other lanes': digest {answer.digest}, the others' {usual}"
+            found[cell] = replace(answer, status="failed", reason=reason, value=None, grad=None)
+    return found

@@ -1,0 +1,186 @@
+"""Losses against frameworks in one table: letter and colour for agreement, length for time.
+
+A square carries its verdict for every dtype and regime in a short string, so that the page can
+filter the picture without a second copy of the data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from lossbench.show import format as fmt
+from lossbench.show import marks
+from lossbench.show.marks import Mark
+from lossbench.show.times import Entry, Ranking
+from lossbench.spec.loss import Loss
+
+QUANTITIES: Final = ("value", "grad")
+BAR_WIDTH: Final = 150.0
+BAR_STEP: Final = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Square:
+    """One quantity of one backend. letters: a mark's letter per (dtype, regime), dtype first."""
+
+    mark: Mark
+    letters: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One backend's fastest right spelling. Lengths in the drawing's own units, see BAR_WIDTH."""
+
+    backend: str
+    y: int
+    width: float
+    low: float
+    high: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One loss. seconds: of the fastest, for sorting; infinite where nothing was timed."""
+
+    loss: str
+    title: str
+    group: str
+    squares: tuple[Square, ...]
+    bars: tuple[Bar, ...]
+    fastest: str
+    fastest_backend: str
+    seconds: float
+
+    @property
+    def severity(self) -> int:
+        """The worst of the squares: for sorting."""
+        return max((s.mark.severity for s in self.squares), default=0)
+
+
+def lines(
+    losses: Mapping[str, Loss],
+    families: Mapping[str, str],
+    backends: Sequence[str],
+    dtypes: Sequence[str],
+    regimes: Sequence[str],
+    cells: pd.DataFrame,
+    agreement: pd.DataFrame,
+    rankings: Mapping[str, Ranking],
+) -> list[Line]:
+    """One line a loss, in the catalogue's order. A backend's squares speak for its documented spelling."""
+    oracle = agreement[agreement["against"] == "oracle"]
+    seen = _index(
+        zip(
+            oracle["loss"],
+            oracle["backend"],
+            oracle["binding"],
+            oracle["quantity"],
+            oracle["dtype"],
+            oracle["regime"],
+            oracle["class"],
+            strict=True,
+        )
+    )
+    broken = cells[cells["status"] != "ok"]
+    silent = _index(
+        zip(
+            broken["loss"],
+            broken["backend"],
+            broken["binding"],
+            broken["operation"],
+            broken["dtype"],
+            broken["regime"],
+            broken["status"],
+            strict=True,
+        )
+    )
+    found = []
+    for loss in losses.values():
+        squares = []
+        for backend in backends:
+            spellings = loss.bindings_of(backend)
+            for quantity in QUANTITIES:
+                key = (loss.name, backend, spellings[0].name if spellings else "", quantity)
+                squares.append(_square(key, seen.get(key, {}), silent.get(key, {}), dtypes, regimes))
+        ranking = rankings.get(loss.name)
+        first = ranking.fastest if ranking else None
+        found.append(
+            Line(
+                loss=loss.name,
+                title=loss.title,
+                group=families[loss.name],
+                squares=tuple(squares),
+                bars=tuple(_bars(ranking, backends)) if ranking else (),
+                fastest=fmt.duration(first.seconds.middle, 2) if first else fmt.NOTHING,
+                fastest_backend=f"{first.backend} {first.mode}" if first else "",
+                seconds=first.seconds.middle if first else math.inf,
+            )
+        )
+    return found
+
+
+_Key = tuple[str, ...]
+
+
+def _index(rows: Iterable[tuple[object, ...]]) -> dict[_Key, dict[_Key, list[str]]]:
+    """(loss, backend, binding, quantity) -> (dtype, regime) -> classes or statuses."""
+    found: dict[_Key, dict[_Key, list[str]]] = {}
+    for row in rows:
+        *key, dtype, regime, kind = (str(item) for item in row)
+        found.setdefault(tuple(key), {}).setdefault((dtype, regime), []).append(kind)
+    return found
+
+
+def _square(
+    key: _Key,
+    classes: Mapping[_Key, list[str]],
+    statuses: Mapping[_Key, list[str]],
+    dtypes: Sequence[str],
+    regimes: Sequence[str],
+) -> Square:
+    each = [
+        marks.worst([*classes.get((dtype, regime), []), *statuses.get((dtype, regime), [])])
+        for dtype in dtypes
+        for regime in regimes
+    ]
+    worst = max(each, key=lambda m: m.severity, default=marks.UNTESTED)
+    if worst.severity == 0:  # "not compared" must not hide an "agrees"
+        worst = next((m for m in each if m is not marks.UNTESTED), worst)
+    where = [
+        f"{d} {r}" for (d, r), m in zip(((d, r) for d in dtypes for r in regimes), each, strict=True) if m is worst
+    ]
+    at = f"; {', '.join(where[:3])}{' and more' if len(where) > 3 else ''}" if worst.severity else ""
+    backend, binding, quantity = key[1:]
+    title = f"{backend} {binding}, {'gradient' if quantity == 'grad' else 'value'}, at worst: {worst.meaning}{at}"
+    return Square(mark=worst, letters="".join(m.letter for m in each), title=title)
+
+
+def _bars(ranking: Ranking, backends: Sequence[str]) -> list[Bar]:
+    best: list[tuple[str, Entry]] = [(b, e) for b in backends if (e := ranking.best_of(b)) is not None]
+    longest = max((e.seconds.high for _, e in best), default=1.0)
+    found = []
+    for place, (backend, entry) in enumerate(best):
+        time, (middle, low, high) = (
+            entry.seconds,
+            (BAR_WIDTH / longest * s for s in (entry.seconds.middle, entry.seconds.low, entry.seconds.high)),
+        )
+        name, size = fmt.time_unit([time.middle])
+        text, interval = fmt.with_interval(time.middle / size, time.low / size, time.high / size)
+        found.append(
+            Bar(
+                backend=backend,
+                y=place * BAR_STEP + 1,
+                width=round(middle, 1),
+                low=round(low, 1),
+                high=round(high, 1),
+                text=f"{backend} {entry.mode} {entry.binding}: {text} {name} {interval}",
+            )
+        )
+    return found

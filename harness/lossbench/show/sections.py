@@ -1,0 +1,247 @@
+"""One section a loss: formula, spellings as code with verdict and time, curves, agreement, worked examples."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+from markupsafe import Markup
+
+from lossbench.show import format as fmt
+from lossbench.show import formula, marks, plots, spelling, svg
+from lossbench.show.findings import Absence, Finding
+from lossbench.show.marks import Mark
+from lossbench.show.palette import order
+from lossbench.show.times import Ranking
+from lossbench.spec.loss import Binding, Loss
+
+BAR_WIDTH: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelling:
+    """Bindings that share one code. names: (backend, binding) of each."""
+
+    names: tuple[tuple[str, str], ...]
+    docs: tuple[str, ...]
+    differs: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """One timed cell. Times as text in the table's unit; bar lengths in drawing units, see BAR_WIDTH."""
+
+    backend: str
+    binding: str
+    mode: str
+    device: str
+    value: Mark
+    grad: Mark
+    time: str
+    interval: str
+    seconds: float
+    width: float
+    low: float
+    high: float
+    gain: str
+    behind: str
+    right: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """The timings of one case and operation, fastest first, in one unit."""
+
+    caption: str
+    unit: str
+    rows: tuple[Timing, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Square:
+    """One regime x (dtype, backend, quantity)."""
+
+    mark: Mark
+    ulp: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Agreement: rows are regimes, columns (dtype, backend), two squares each."""
+
+    columns: tuple[tuple[str, str], ...]
+    dtypes: tuple[tuple[str, int], ...]
+    rows: tuple[tuple[str, tuple[tuple[Square, Square], ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """Everything the page says about one loss."""
+
+    anchor: str
+    loss: Loss
+    family: str
+    formula: Markup
+    spellings: tuple[Spelling, ...]
+    clocks: tuple[Clock, ...]
+    curves: tuple[Markup, ...]
+    grid: Grid | None
+    findings: tuple[Finding, ...]
+    absences: tuple[Absence, ...]
+    claims: tuple[Mapping[str, Any], ...]
+    worst: Mark
+
+
+def anchor(name: str) -> str:
+    """An id for a loss: unique for unique names, safe in a URL whatever the name holds."""
+    return "loss-" + re.sub(r"[^A-Za-z0-9_-]", lambda m: f".{ord(m[0]):x}", name)
+
+
+def section(
+    loss: Loss,
+    *,
+    place: int,
+    family: str,
+    agreement: pd.DataFrame,
+    rankings: Sequence[Ranking],
+    curves: pd.DataFrame,
+    found: Sequence[Finding],
+    missing: Sequence[Absence],
+    claims: Sequence[Mapping[str, Any]],
+) -> Section:
+    """place: among the sections, for ids. agreement, curves: this loss's rows only."""
+    name = anchor(loss.name)
+    oracle = agreement[agreement["against"] == "oracle"]
+    verdicts = {
+        tuple(map(str, key)): marks.worst(str(k) for k in group["class"])
+        for key, group in oracle.groupby(["backend", "binding", "quantity"], sort=False)
+    }
+    return Section(
+        anchor=name,
+        loss=loss,
+        family=family,
+        formula=formula.render(loss.formula),
+        spellings=tuple(_spellings(loss.bindings)),
+        clocks=tuple(_clock(r, verdicts) for r in rankings),
+        curves=tuple(_curves(loss, f"c{place}", curves)),
+        grid=_grid(oracle),
+        findings=tuple(found),
+        absences=tuple(missing),
+        claims=tuple(claims),
+        worst=marks.worst(str(k) for k in oracle["class"]),
+    )
+
+
+def _spellings(bindings: Sequence[Binding]) -> list[Spelling]:
+    shared: dict[tuple[str, str], list[Binding]] = {}
+    for binding in sorted(bindings, key=lambda b: order(b.backend)):
+        code = spelling.code(binding.call) or "\n".join(binding.docs)
+        shared.setdefault((code, binding.differs), []).append(binding)
+    return [
+        Spelling(
+            names=tuple((b.backend, b.name) for b in same),
+            docs=tuple(dict.fromkeys(d for b in same for d in b.docs)),
+            differs=differs,
+            code=code,
+        )
+        for (code, differs), same in shared.items()
+    ]
+
+
+def _clock(ranking: Ranking, verdicts: Mapping[tuple[str, ...], Mark]) -> Clock:
+    unit, size = fmt.time_unit(e.seconds.middle for e in ranking.entries)
+    longest = max((e.seconds.high for e in ranking.entries), default=1.0) or 1.0
+    rows = []
+    for e in ranking.entries:
+        time, interval = fmt.with_interval(e.seconds.middle / size, e.seconds.low / size, e.seconds.high / size)
+        rows.append(
+            Timing(
+                backend=e.backend,
+                binding=e.binding,
+                mode=e.mode,
+                device=e.device,
+                value=verdicts.get((e.backend, e.binding, "value"), marks.UNTESTED),
+                grad=verdicts.get((e.backend, e.binding, "grad"), marks.UNTESTED),
+                time=time,
+                interval=interval,
+                seconds=e.seconds.middle,
+                width=round(BAR_WIDTH * e.seconds.middle / longest, 1),
+                low=round(BAR_WIDTH * e.seconds.low / longest, 1),
+                high=round(BAR_WIDTH * e.seconds.high / longest, 1),
+                gain=fmt.ratio(e.gain.middle, e.gain.low, e.gain.high) if e.gain else fmt.NOTHING,
+                behind=fmt.ratio(e.behind.middle, e.behind.low, e.behind.high),
+                right=e.right,
+            )
+        )
+    what = "value with gradient" if ranking.operation == "grad" else "value alone"
+    shape = fmt.TIMES.join(fmt.count(n) for n in ranking.shape)
+    return Clock(caption=f"{what}, {ranking.dtype}, prediction of {shape}", unit=unit, rows=tuple(rows))
+
+
+def _curves(loss: Loss, prefix: str, points: pd.DataFrame) -> list[Markup]:
+    if points.empty:
+        return []
+    dtype = "float32" if (points["dtype"] == "float32").any() else str(points["dtype"].iloc[0])
+    shown = points[points["dtype"] == dtype]
+    first = {b: loss.bindings_of(str(b)) for b in shown["backend"].unique()}
+    documented = {(b, spellings[0].name) for b, spellings in first.items() if spellings}
+    own = shown[[pair in documented for pair in zip(shown["backend"], shown["binding"], strict=True)]]
+    shown = own if len(own) else shown
+    target = float(shown["target"].iloc[0]) if "target" in shown else math.nan
+    pictures = []
+    for quantity, word in (("value", "loss"), ("grad", "gradient")):
+        if shown[quantity].notna().sum() < 2:
+            continue
+        pictures.append(
+            svg.inline(
+                plots.curve(shown, quantity, target),
+                prefix=f"{prefix}{quantity[0]}",
+                title=f"{loss.title}: {word} over the prediction, {dtype}",
+                description=_in_words(shown, quantity, word),
+            )
+        )
+    return pictures
+
+
+def _in_words(points: pd.DataFrame, quantity: str, word: str) -> str:
+    exact = points[f"oracle_{quantity}"].dropna()
+    errors = points.groupby("backend")[f"{quantity}_ulp"].agg(lambda e: e.abs().max())
+    worst = "; ".join(f"{b} at most {fmt.ulps(float(e))} ulp from exact" for b, e in errors.items())
+    return (
+        f"From prediction {points['x'].min():g} to {points['x'].max():g} the {word} runs between "
+        f"{fmt.significant(float(exact.min()))} and {fmt.significant(float(exact.max()))}. {worst}."
+    )
+
+
+def _grid(oracle: pd.DataFrame) -> Grid | None:
+    if oracle.empty:
+        return None
+    dtypes = [d for d in ("float64", "float32", "bfloat16", "float16") if d in set(oracle["dtype"])]
+    backends = sorted(oracle["backend"].unique(), key=order)
+    seen: dict[tuple[str, ...], tuple[Mark, float, str]] = {}
+    columns = ("regime", "dtype", "backend", "quantity", "class", "max_ulp", "binding")
+    for regime, dtype, backend, quantity, kind, ulp, binding in oracle[list(columns)].itertuples(index=False):
+        key, mark = (str(regime), str(dtype), str(backend), str(quantity)), marks.of(str(kind))
+        size = math.inf if pd.isna(ulp) else abs(float(ulp))
+        if key not in seen or (mark.severity, size) > (seen[key][0].severity, seen[key][1]):
+            seen[key] = (mark, size, str(binding))
+    pairs = tuple((d, b) for d in dtypes for b in backends)
+    rows = tuple(
+        (regime, tuple((_cell(seen, regime, d, b, "value"), _cell(seen, regime, d, b, "grad")) for d, b in pairs))
+        for regime in dict.fromkeys(str(r) for r in oracle["regime"])
+    )
+    return Grid(columns=pairs, dtypes=tuple((d, 2 * len(backends)) for d in dtypes), rows=rows)
+
+
+def _cell(seen: Mapping[tuple[str, ...], tuple[Mark, float, str]], *key: str) -> Square:
+    mark, ulp, binding = seen.get(key, (marks.UNTESTED, math.nan, ""))
+    at = f", worst {fmt.ulps(ulp)} ulp in {binding}" if binding else ""
+    if mark.severity == 0:  # most squares: their column and letter say it all
+        return Square(mark=mark, ulp=fmt.ulps(ulp), title="")
+    return Square(mark=mark, ulp=fmt.ulps(ulp), title=f"{key[2]} {key[1]} {key[0]}, {key[3]}: {mark.meaning}{at}")

@@ -1,0 +1,154 @@
+"use strict";
+// Tables sort, filter, search and export; where one stood is in the address, so that a link leads back to it:
+// #anchor?picture.q=huber&findings.sort=-7&findings.f2=torch
+(() => {
+  const [first, query] = location.hash.slice(1).split("?");
+  const state = new URLSearchParams(query || "");
+  let anchor = first;
+  const save = () => {
+    const text = state.toString();
+    history.replaceState(null, "", "#" + anchor + (text ? "?" + text : ""));
+  };
+  const put = (key, value) => { if (value) state.set(key, value); else state.delete(key); save(); };
+  const make = (tag, properties, ...children) => {
+    const element = Object.assign(document.createElement(tag), properties);
+    element.append(...children);
+    return element;
+  };
+  const wordsOf = (cell) => cell.textContent.replace(/\s+/g, " ").trim();
+
+  // Where each header stands in a body row: header cells may span rows and columns.
+  const columns = (table) => {
+    const taken = [], places = new Map();
+    [...table.tHead.rows].forEach((row, r) => {
+      let c = 0;
+      for (const th of row.cells) {
+        while (taken[r]?.[c]) c++;
+        places.set(th, c);
+        for (let i = 0; i < th.rowSpan; i++) for (let j = 0; j < th.colSpan; j++) (taken[r + i] ||= [])[c + j] = true;
+        c += th.colSpan;
+      }
+    });
+    return places;
+  };
+
+  const keyOf = (row, column) => {
+    const cell = row.cells[column], raw = cell?.dataset.v ?? (cell ? wordsOf(cell) : "");
+    const number = raw === "inf" ? Infinity : raw === "" ? NaN : Number(raw);
+    return Number.isNaN(number) ? raw : number;
+  };
+
+  const enhance = (table) => {
+    const name = table.dataset.name, body = table.tBodies[0], rows = [...body.rows], places = columns(table);
+    const text = rows.map((row) => wordsOf(row).toLowerCase());
+    const tests = new Map(), output = make("output", {}), tools = make("div", { className: "tools" });
+    const show = () => {
+      let shown = 0;
+      rows.forEach((row, i) => { row.hidden = ![...tests.values()].every((test) => test(row, i)); shown += !row.hidden; });
+      output.textContent = `${shown} of ${rows.length} rows`;
+    };
+    const search = make("input", { type: "search", value: state.get(`${name}.q`) || "" });
+    const seek = () => {
+      const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      tests.set("q", (_, i) => words.every((word) => text[i].includes(word)));
+      show();
+    };
+    search.addEventListener("input", () => { put(`${name}.q`, search.value); seek(); });
+    tools.append(make("label", {}, "search ", search));
+
+    const choose = (label, key, options, apply) => {
+      const select = make("select", {}, make("option", { value: "", textContent: "all" }),
+        ...options.map((option) => make("option", { value: option, textContent: option })));
+      select.value = options.includes(state.get(key)) ? state.get(key) : "";
+      select.addEventListener("change", () => { put(key, select.value); apply(select.value); show(); });
+      tools.append(make("label", {}, label + " ", select));
+      apply(select.value);
+    };
+    for (const th of table.querySelectorAll("th[data-filter]")) {
+      const column = places.get(th), values = rows.map((row) => wordsOf(row.cells[column]));
+      const options = [...new Set(values)].sort();
+      if (options.length < 2 || options.length > 60) continue;
+      choose(th.textContent, `${name}.f${column}`, options,
+        (value) => tests.set(`f${column}`, (_, i) => !value || values[i] === value));
+    }
+    if (table.dataset.dtypes) narrow(table, name, choose);
+
+    const sort = (th, descending) => {
+      const column = places.get(th), sign = descending ? -1 : 1;
+      const keyed = rows.map((row, i) => [keyOf(row, column), i, row]);
+      keyed.sort(([a, i], [b, j]) =>
+        (typeof a === typeof b ? (a < b ? -sign : a > b ? sign : 0) : typeof a === "number" ? -1 : 1) || i - j);
+      body.append(...keyed.map(([, , row]) => row));
+      table.querySelectorAll("th[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
+      th.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    };
+    for (const th of table.querySelectorAll("th[data-sort]")) {
+      const button = make("button", { type: "button" }, ...th.childNodes), column = places.get(th);
+      th.append(button);
+      button.addEventListener("click", () => {
+        const descending = th.getAttribute("aria-sort") === "ascending";
+        sort(th, descending);
+        put(`${name}.sort`, (descending ? "-" : "") + (column + 1));
+      });
+      const wanted = Number(state.get(`${name}.sort`));
+      if (wanted && Math.abs(wanted) === column + 1) sort(th, wanted < 0);
+    }
+
+    const csv = make("button", { type: "button", textContent: "CSV" });
+    csv.title = "Save the rows shown as CSV";
+    csv.addEventListener("click", () => {
+      // A cell that begins like a spreadsheet formula is made text.
+      const quote = (s) => `"${(/^[=+@\t\r]/.test(s) ? "'" + s : s).replaceAll('"', '""')}"`;
+      const heads = [];
+      for (const [th, c] of places) for (let j = 0; j < th.colSpan; j++) heads[c + j] = [heads[c + j], wordsOf(th)].filter(Boolean).join(" ");
+      const lines = [heads, ...[...body.rows].filter((row) => !row.hidden).map((row) => [...row.cells].map((c) => wordsOf(c) || c.querySelector("title")?.textContent || ""))];
+      const url = URL.createObjectURL(new Blob([lines.map((line) => line.map(quote).join(",")).join("\r\n")], { type: "text/csv" }));
+      make("a", { href: url, download: `${name}.csv` }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 1000);
+    });
+    tools.append(csv, output);
+    (table.closest(".scroll") || table).before(tools);
+    seek();
+  };
+
+  // The picture: the worst letter over the dtypes and inputs chosen. The legend gives letters their order and class.
+  const narrow = (table, name, choose) => {
+    const marks = new Map([...document.querySelectorAll("ul.legend .mark")].map((m, i) => [m.textContent, [m.className.match(/m-\w+/)[0], i]]));
+    const dtypes = table.dataset.dtypes.split(" "), regimes = table.dataset.regimes.split(" "), chosen = { dtype: "", regime: "" };
+    const squares = [...table.querySelectorAll("td[data-g]")].map((td) => ({ td, all: [td.textContent, td.className, td.dataset.v], letters: [...td.dataset.g] }));
+    const apply = () => {
+      for (const { td, all, letters } of squares) {
+        let [letter, className, rank] = all;
+        if (chosen.dtype || chosen.regime) {
+          const seen = letters.filter((_, i) => (!chosen.dtype || dtypes[Math.floor(i / regimes.length)] === chosen.dtype) && (!chosen.regime || regimes[i % regimes.length] === chosen.regime));
+          const worst = seen.map((l) => [marks.get(l)?.[1] ?? -1, l]).sort((a, b) => b[0] - a[0])[0];
+          letter = worst?.[1] ?? "·";
+          className = "sq " + (marks.get(letter)?.[0] ?? "m-untested");
+          rank = worst?.[0] ?? -1;
+        }
+        if (td.textContent !== letter) td.textContent = letter;
+        td.className = className;
+        td.dataset.v = rank;
+      }
+    };
+    choose("dtype", `${name}.dtype`, dtypes, (value) => { chosen.dtype = value; apply(); });
+    choose("inputs", `${name}.regime`, regimes, (value) => { chosen.regime = value; apply(); });
+  };
+
+  document.querySelectorAll("table[data-name]").forEach(enhance);
+  const go = (id) => document.getElementById(id)?.scrollIntoView();
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#"]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    save();
+    anchor = link.getAttribute("href").slice(1);
+    const text = state.toString();
+    history.pushState(null, "", "#" + anchor + (text ? "?" + text : ""));
+    go(anchor);
+    const target = document.getElementById(anchor);
+    if (target) { target.tabIndex = -1; target.focus({ preventScroll: true }); }
+  });
+  addEventListener("popstate", () => { anchor = location.hash.slice(1).split("?")[0]; go(anchor); });
+  if (query && anchor) go(anchor);
+})();

@@ -1,0 +1,78 @@
+"""The essentials in a terminal, as rich tables: the list of losses, the summary of a run, the answer of a gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from lossbench.judge.gate import GateResult
+from lossbench.record.frames import Tables
+from lossbench.show import content, findings, summary, times
+from lossbench.show.content import Catalogue
+from lossbench.show.marks import Mark
+from lossbench.spec.loss import Loss
+
+_STYLES: Final = {0: "green", 1: "dim", 2: "blue", 3: "blue", 4: "yellow", 5: "dark_orange"}
+_OUTCOMES: Final = {"worse": "red", "better": "green", "inconclusive": "yellow", "cannot_tell": "yellow"}
+SHOWN: Final = 12
+
+
+def _style(mark: Mark) -> str:
+    return _STYLES.get(mark.severity, "red")
+
+
+def losses(chosen: Iterable[Loss], families: Mapping[str, str]) -> Table:
+    """One row a loss with its spellings by backend. Text comes from suites, so none of it is markup."""
+    rows = list(chosen)
+    backends = list(dict.fromkeys(b.backend for loss in rows for b in loss.bindings))
+    table = Table("loss", "family", *backends, "what it measures", box=None, pad_edge=False, header_style="bold")
+    for loss in rows:
+        spelled = [Text(", ".join(b.name for b in loss.bindings_of(backend)) or "-") for backend in backends]
+        table.add_row(Text(loss.name), Text(families.get(loss.name, "")), *spelled, Text(loss.summary))
+    return table
+
+
+def run(tables: Tables, catalogue: Catalogue, gate: GateResult | None = None) -> Group:
+    """The three answers of the report's first screen and what to look at."""
+    found = findings.differences(tables.agreement)
+    documented = {(n, b.backend): b.name for n, loss in catalogue.losses.items() for b in reversed(loss.bindings)}
+    ranked = times.rankings(tables.cells, tables.measurements, tables.agreement, documented)
+    titles = {name: loss.title for name, loss in catalogue.losses.items()}
+    answers = (
+        summary.agreement(tables.agreement, tables.cells, found),
+        summary.speed(times.headline(ranked), titles),
+        summary.change(gate, ranked),
+    )
+    said = [Text.assemble((f"{a.question} ", "bold"), " ".join(a.sentences)) for a in answers]
+    return Group(*said, _look(found, findings.stories(findings.absences(tables.cells))))
+
+
+def _look(found: list[findings.Finding], broken: list[findings.Story]) -> Table:
+    table = Table("class", "loss", "backend", "why", box=None, pad_edge=False, header_style="bold")
+    for story in broken[:4]:
+        losses_named = ", ".join(story.losses[:3]) + (", ..." if len(story.losses) > 3 else "")
+        table.add_row(Text(story.mark.key, _style(story.mark)), Text(losses_named), story.backend, Text(story.reason))
+    for each in found[: content.SHOWN_AT_ONCE]:
+        where = f"{each.backend} {each.binding}"
+        table.add_row(Text(each.mark.key, _style(each.mark)), Text(each.loss), Text(where), Text(each.reason))
+    return table
+
+
+def gate(result: GateResult) -> Group:
+    """The gate's answer and its findings, worst first."""
+    counts = result.counts
+    word = {0: ("nothing got worse", "green"), 1: ("something got worse", "red")}.get(
+        result.exit_status, ("cannot tell", "yellow")
+    )
+    head = Text.assemble(word, f": {result.compared_verdicts} verdicts and {result.compared_times} times compared, ")
+    head.append(", ".join(f"{n} {outcome.replace('_', ' ')}" for outcome, n in counts.items()) or "no finding")
+    table = Table("outcome", "what", "quantity", "reason", box=None, pad_edge=False, header_style="bold")
+    for f in result.findings[:SHOWN]:
+        style = _OUTCOMES.get(f.outcome, "")
+        table.add_row(Text(f.outcome, style), Text(f.subject), f.quantity or f.topic, Text(f.reason))
+    left = len(result.findings) - SHOWN
+    return Group(head, table, Text(f"and {left} more" if left > 0 else "", "dim"))

@@ -1,0 +1,137 @@
+"""How much to run, as data: a profile is a list of sweeps and the seconds that may go into timed calls.
+
+Chosen for two cores: quick within 2 minutes, standard within 10, timed calls being the largest part of either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+from lossbench.spec.case import Mode, Operation
+from lossbench.spec.regimes import REGIMES
+
+MODES: Final[Mapping[str, tuple[Mode, ...]]] = MappingProxyType(
+    {
+        "tensorflow": ("eager", "compiled", "xla"),
+        "torch": ("eager", "compiled"),
+        "jax": ("eager", "compiled"),
+    }
+)
+"""What each backend has, in the order in which lanes are named."""
+
+ALL_DTYPES: Final = ("float32", "float64", "bfloat16", "float16")
+EDGES: Final = tuple(name for name in REGIMES if name != "typical")
+
+Bindings = Literal["first", "first and formula", "all"]
+Modes = Mapping[str, tuple[Mode, ...]]
+
+EAGER: Final[Modes] = MappingProxyType(dict.fromkeys(MODES, ("eager",)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Cells: every applicable combination of what is listed.
+
+    timed: whether they are timed as well as compared. regimes: in order; with `one_regime`, the first that
+    applies to the loss. modes: by backend; a backend left out is not run. sizes: see `plan.shape_of`.
+    bindings: `first` is the documented spelling, `formula` the formula in the framework's own operations.
+    """
+
+    timed: bool = False
+    dtypes: tuple[str, ...] = ("float32",)
+    regimes: tuple[str, ...] = ("typical",)
+    one_regime: bool = False
+    modes: Modes
+    bindings: Bindings = "all"
+    sizes: tuple[str, ...] = ("small",)
+    operations: tuple[Operation, ...] = ("value", "grad")
+    seeds: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a run does. timed_seconds: for all timed calls together, to be shared out over the timed cells."""
+
+    name: str
+    summary: str
+    sweeps: tuple[Sweep, ...]
+    timed_seconds: float
+
+
+def _compiled(**modes: tuple[Mode, ...]) -> Modes:
+    return MappingProxyType(modes)
+
+
+QUICK: Final = Profile(
+    name="quick",
+    summary="float32; every loss eagerly, compiled in TensorFlow and JAX; ordinary inputs and one edge each",
+    timed_seconds=30,
+    sweeps=(
+        Sweep(modes=EAGER, bindings="first and formula"),
+        Sweep(
+            modes=EAGER,
+            bindings="first and formula",
+            regimes=("kink", "saturated", "masked", "zeros", "tiny"),
+            one_regime=True,
+            operations=("grad",),
+        ),
+        Sweep(
+            timed=True,
+            modes=EAGER,
+            bindings="first and formula",
+            sizes=("large",),
+        ),
+        Sweep(
+            timed=True,
+            modes=_compiled(tensorflow=("compiled",), jax=("compiled",)),
+            bindings="first",
+            sizes=("large",),
+        ),
+    ),
+)
+
+STANDARD: Final = Profile(
+    name="standard",
+    summary="float32 and float64 in every regime, all spellings; timed eagerly and compiled at the large shape",
+    timed_seconds=210,
+    sweeps=(
+        Sweep(modes=EAGER, dtypes=("float32", "float64")),
+        Sweep(modes=EAGER, dtypes=("float32", "float64"), regimes=EDGES, operations=("grad",)),
+        Sweep(
+            modes=_compiled(tensorflow=("compiled", "xla"), jax=("compiled",)),
+            bindings="first",
+            operations=("grad",),
+        ),
+        Sweep(timed=True, modes=EAGER, sizes=("large",)),
+        Sweep(
+            timed=True,
+            modes=_compiled(tensorflow=("compiled",), jax=("compiled",)),
+            bindings="first and formula",
+            sizes=("large",),
+        ),
+        # torch.compile takes seconds a loss, so it is asked for one spelling and at one shape
+        Sweep(
+            timed=True,
+            modes=_compiled(tensorflow=("xla",), torch=("compiled",)),
+            bindings="first",
+            sizes=("large",),
+        ),
+    ),
+)
+
+FULL: Final = Profile(
+    name="full",
+    summary="four dtypes, every mode, regime and spelling, three seeds, and the shapes at the edge",
+    timed_seconds=1800,
+    sweeps=(
+        Sweep(modes=EAGER, dtypes=ALL_DTYPES, regimes=("typical", *EDGES), seeds=(0, 1, 2)),
+        Sweep(modes=EAGER, dtypes=ALL_DTYPES, sizes=("empty", "single", "wide", "long")),
+        Sweep(modes=MODES, dtypes=ALL_DTYPES, regimes=("typical", *EDGES)),
+        Sweep(timed=True, modes=MODES, dtypes=ALL_DTYPES, sizes=("small", "large")),
+    ),
+)
+
+PROFILES: Final[Mapping[str, Profile]] = MappingProxyType({p.name: p for p in (QUICK, STANDARD, FULL)})

@@ -1,0 +1,386 @@
+"""Losses made of losses: a data loss with a penalty on weights, and a weighted sum over several outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lossbench import BadInput, Binding, Definition, Domain, Loss, domains
+
+from ._native import formula, keras_call, native
+from .classification import (
+    CLIPS,
+    Clip,
+    binary,
+    binary_logits_stable,
+    categorical,
+    categorical_logits_stable,
+    clipped_to,
+    exact_binary,
+    exact_binary_logits,
+    exact_categorical,
+    exact_categorical_logits,
+    exact_sparse,
+    exact_sparse_logits,
+    sparse,
+    sparse_logits_stable,
+)
+
+Call = Callable[..., Any]
+RIDGE: Final = "A. E. Hoerl and R. W. Kennard, Ridge regression, Technometrics 12 (1970) 55-67"
+WEIGHTS: Final = Domain(kind="real", extent="square", note="one layer; a case file may give a list of layers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A loss that others are made of: exact, as a formula, and the names of Keras' class and torch's function."""
+
+    exact: Call
+    formula: Call
+    keras: str = ""
+    functional: str = ""
+
+
+def squared(m: Any, y_true: Any, y_pred: Any) -> Any:
+    return m.square(y_pred - y_true)
+
+
+def absolute(m: Any, y_true: Any, y_pred: Any) -> Any:
+    return m.abs(y_pred - y_true)
+
+
+PARTS: Final[Mapping[str, Part]] = {
+    "mse": Part(exact=squared, formula=squared, keras="MeanSquaredError", functional="mse_loss"),
+    "mae": Part(exact=absolute, formula=absolute, keras="MeanAbsoluteError", functional="l1_loss"),
+    "binary_crossentropy": Part(
+        exact=exact_binary(), formula=binary, keras="BinaryCrossentropy", functional="binary_cross_entropy"
+    ),
+    "binary_crossentropy_logits": Part(
+        exact=exact_binary_logits, formula=binary_logits_stable, functional="binary_cross_entropy_with_logits"
+    ),
+    "categorical_crossentropy": Part(
+        exact=exact_categorical(),
+        formula=lambda m, y_true, y_pred: categorical(m, y_true, y_pred, reduction="none"),
+        keras="CategoricalCrossentropy",
+    ),
+    "categorical_crossentropy_logits": Part(
+        exact=exact_categorical_logits,
+        formula=lambda m, y_true, y_pred: categorical_logits_stable(m, y_true, y_pred, reduction="none"),
+        functional="cross_entropy",
+    ),
+    "sparse_categorical_crossentropy": Part(
+        exact=exact_sparse(),
+        formula=lambda m, y_true, y_pred: sparse(m, y_true, y_pred, reduction="none"),
+        keras="SparseCategoricalCrossentropy",
+    ),
+    "sparse_categorical_crossentropy_logits": Part(
+        exact=exact_sparse_logits,
+        formula=lambda m, y_true, y_pred: sparse_logits_stable(m, y_true, y_pred, reduction="none"),
+    ),
+}
+
+
+def part(name: str) -> Part:
+    """A part by name. BadInput for one that is not known."""
+    if name not in PARTS:
+        raise BadInput(
+            subject="loss of a composite",
+            expected=f"one of {', '.join(PARTS)}",
+            received=repr(name),
+            remedy="choose one of these",
+        )
+    return PARTS[name]
+
+
+# --- data loss and penalty ------------------------------------------------------------------------
+
+
+def layers(weights: Any) -> tuple[Any, ...]:
+    """One array, or one a layer."""
+    return tuple(weights) if isinstance(weights, tuple | list) else (weights,)
+
+
+def sum_of_squares(m: Any, weights: Any) -> Any:
+    """Over every weight of every layer."""
+    first, *others = [m.sum(m.square(layer)) for layer in layers(weights)]
+    return sum(others, first)
+
+
+def exact_with_l2(fixed: str = "") -> Call:
+    """The data loss of every sample, each with the whole penalty, so that the mean adds it once."""
+
+    def reference(
+        x: Any, y_true: Any, y_pred: Any, *, weights: Any, l2: Any = 0.01, data_loss: str = "binary_crossentropy"
+    ) -> Any:
+        listed = layers(weights)
+        exact = tuple(x.constant(layer) for layer in listed)
+        return part(fixed or data_loss).exact(x, y_true, y_pred) + l2 * sum_of_squares(x, exact)
+
+    return reference
+
+
+def with_l2(fixed: str = "") -> Call:
+    """The formula of the data loss plus l2 times the sum of squares."""
+
+    def call(
+        m: Any, y_true: Any, y_pred: Any, *, weights: Any, l2: float = 0.01, data_loss: str = "binary_crossentropy"
+    ) -> Any:
+        return part(fixed or data_loss).formula(m, y_true, y_pred) + l2 * sum_of_squares(m, weights)
+
+    return call
+
+
+def _native_with_l2(data: Call, penalty: Call, fixed: str) -> Call:
+    """A native data loss, reduced natively for the mean, plus a penalty."""
+
+    def call(
+        m: Any,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        weights: Any,
+        l2: float = 0.01,
+        data_loss: str = "binary_crossentropy",
+        reduction: str = "mean",
+    ) -> Any:
+        # in a sum of losses the penalty counts once a loss, so only the mean is left to the framework
+        inner = reduction if reduction == "mean" else "none"
+        penalties = [penalty(m, layer, l2) for layer in layers(weights)]
+        losses = data(m, fixed or data_loss, y_true, y_pred, inner) + sum(penalties[1:], penalties[0])
+        return m.sum(losses) if reduction == "sum" else losses
+
+    return call
+
+
+def keras_data(m: Any, name: str, y_true: Any, y_pred: Any, reduction: str) -> Any:
+    known = part(name)
+    if not known.keras:
+        return {"mean": m.mean}.get(reduction, lambda losses: losses)(known.formula(m, y_true, y_pred))
+    unit = "row" if "ategorical" in known.keras else "element"
+    return keras_call(known.keras, unit=unit)(m, y_true, y_pred, reduction=reduction)  # type: ignore[arg-type]
+
+
+def torch_data(m: Any, name: str, y_true: Any, y_pred: Any, reduction: str) -> Any:
+    known = part(name)
+    if not known.functional:
+        return {"mean": m.mean}.get(reduction, lambda losses: losses)(known.formula(m, y_true, y_pred))
+    return getattr(m.F, known.functional)(y_pred, y_true, reduction=native(reduction))
+
+
+def optax_data(m: Any, name: str, y_true: Any, y_pred: Any, reduction: str) -> Any:
+    of_mse = name == "mse"
+    losses = m.optax.losses.squared_error(y_pred, y_true) if of_mse else part(name).formula(m, y_true, y_pred)
+    return {"mean": m.mean}.get(reduction, lambda unreduced: unreduced)(losses)
+
+
+def keras_penalty(m: Any, layer: Any, l2: float) -> Any:
+    return m.keras.regularizers.L2(l2)(layer)
+
+
+def torch_penalty(m: Any, layer: Any, l2: float) -> Any:
+    return l2 * m.torch.sum(layer * layer)
+
+
+def optax_penalty(m: Any, layer: Any, l2: float) -> Any:
+    return l2 * m.jnp.vdot(layer, layer)
+
+
+L2_OPTIONS: Final = ("l2", "weights")
+KERAS_CLIPPED: Final = "cross-entropies move probabilities into [1e-7, 1 - 1e-7] first"
+
+
+KERAS_SINGLE: Final = "the factor l2 is rounded to float32, whatever the weights' dtype"
+L2_SINGLE: Final = "l2_in_float32"
+
+
+def l2_definitions(fixed: str = "") -> tuple[Definition, ...]:
+    """Keras' penalty, with the documented factor 0.01 as float32 holds it, and its clipped cross-entropy."""
+
+    def single(clipping: Clip | None) -> Call:
+        def reference(x: Any, y_true: Any, y_pred: Any, *, l2: Any = 0.01, **params: Any) -> Any:
+            factor = x.where(l2 == 0.01, 0.009999999776482582, l2)
+            if clipping is not None and params.get("data_loss") == "binary_crossentropy":
+                penalty = sum_of_squares(x, tuple(x.constant(layer) for layer in layers(params["weights"])))
+                return exact_binary(clipping)(x, y_true, y_pred) + factor * penalty
+            return exact_with_l2(fixed)(x, y_true, y_pred, l2=factor, **params)
+
+        return reference
+
+    where = "Keras rounds the factor 0.01 to float32; shows in float64"
+    plain = Definition(name=L2_SINGLE, reference=single(None), where=where)
+    if fixed:
+        return (plain,)
+    clipped = f"{where}. Its cross-entropy clips probabilities to [eps, 1 - eps]; shows at 0 and 1"
+    return (
+        plain,
+        *(
+            Definition(name=f"{L2_SINGLE}_eps_clip={text}", reference=single(clipped_to(bounds)), where=clipped)
+            for text, bounds in CLIPS.items()
+        ),
+    )
+
+
+def l2_bindings(fixed: str = "") -> tuple[Binding, ...]:
+    """Each framework's own data loss with its own way of writing the penalty, then the formulas."""
+    accepts = L2_OPTIONS if fixed else (*L2_OPTIONS, "data_loss")
+    of_mse = fixed == "mse"
+    return (
+        Binding(
+            backend="tensorflow",
+            name="keras",
+            call=_native_with_l2(keras_data, keras_penalty, fixed),
+            docs=(
+                "tf.keras.regularizers.L2",
+                f"tf.keras.losses.{'MeanSquaredError' if of_mse else 'BinaryCrossentropy'}",
+            ),
+            accepts=("reduction", *accepts),
+            differs=KERAS_SINGLE if of_mse else f"{KERAS_CLIPPED}; {KERAS_SINGLE}",
+            definition=L2_SINGLE,
+        ),
+        Binding(
+            backend="torch",
+            name="functional",
+            call=_native_with_l2(torch_data, torch_penalty, fixed),
+            docs=("torch.nn.functional.mse_loss" if of_mse else "torch.nn.functional.binary_cross_entropy",),
+            accepts=("reduction", *accepts),
+            differs="" if of_mse else "the binary cross-entropy keeps each logarithm at -100 or more",
+        ),
+        Binding(
+            backend="jax",
+            name="optax",
+            call=_native_with_l2(optax_data, optax_penalty, fixed),
+            docs=("optax.losses.squared_error", "jax.numpy.vdot") if of_mse else ("jax.numpy.vdot",),
+            accepts=("reduction", *accepts),
+        ),
+        *formula(with_l2(fixed), accepts=accepts),
+    )
+
+
+loss_plus_l2 = Loss(
+    name="loss_plus_l2",
+    title="Data loss with an L2 penalty",
+    summary="Any loss plus a multiple of the sum of squared weights of the regularised layers.",
+    formula=r"\ell(y, p) = \ell_{\text{data}}(y, p) + \lambda \sum_k \lVert W_k \rVert_2^2",
+    source=f"{RIDGE}; as Keras adds a layer's kernel_regularizer to the reported loss",
+    aliases=("l2_regularized",),
+    documented_in=("S1",),
+    inputs={"y_true": domains.BINARY, "y_pred": domains.PROBABILITY, "weights": WEIGHTS},
+    params={"data_loss": "binary_crossentropy", "l2": 0.01},
+    reference=exact_with_l2(),
+    definitions=l2_definitions(),
+    bindings=l2_bindings(),
+)
+
+mse_plus_l2 = Loss(
+    name="mse_plus_l2",
+    title="Mean squared error with an L2 penalty",
+    summary="Squared error plus a multiple of the sum of squared weights of the regularised layers.",
+    formula=r"\ell(y, p) = (p - y)^2 + \lambda \sum_k \lVert W_k \rVert_2^2",
+    source=RIDGE,
+    aliases=("ridge",),
+    documented_in=("S1",),
+    inputs={"y_true": domains.REAL, "y_pred": domains.REAL, "weights": WEIGHTS},
+    params={"l2": 0.01},
+    reference=exact_with_l2("mse"),
+    definitions=l2_definitions("mse"),
+    bindings=l2_bindings("mse"),
+)
+
+
+# --- several outputs ------------------------------------------------------------------------------
+
+
+def halves(m: Any, a: Any) -> tuple[Any, Any]:
+    """The two outputs that share the last axis."""
+    middle = a.shape[-1] // 2
+    return m.index(a, (Ellipsis, slice(None, middle))), m.index(a, (Ellipsis, slice(middle, None)))
+
+
+def two_outputs(of_first: Call, of_second: Call) -> Call:
+    """Each row: the mean loss of the first output plus the weighted mean loss of the second."""
+
+    def call(
+        m: Any, y_true: Any, y_pred: Any, *, first_weight: float = 1.0, second_weight: float = 0.5, outputs: Any = None
+    ) -> Any:
+        if outputs is not None:
+            return _listed(m, outputs)
+        (y_first, y_second), (p_first, p_second) = halves(m, y_true), halves(m, y_pred)
+        first = m.mean(of_first(m, y_first, p_first), axis=-1)
+        return first_weight * first + second_weight * m.mean(of_second(m, y_second, p_second), axis=-1)
+
+    return call
+
+
+def _listed(x: Any, outputs: Any) -> Any:
+    """The weighted sum of the mean loss of every output of a case file."""
+    terms = []
+    for output in outputs:
+        y_true = output["y_true"]
+        labels = y_true if output["loss"].startswith("sparse_") else x.constant(y_true)
+        losses = part(output["loss"]).exact(x, labels, x.constant(output["y_pred"]), **output.get("params", {}))
+        terms.append(x.constant(output.get("weight", 1.0)) * x.mean(losses))
+    return sum(terms[1:], terms[0])
+
+
+def keras_two(
+    m: Any, y_true: Any, y_pred: Any, *, first_weight: float = 1.0, second_weight: float = 0.5, reduction: str = "mean"
+) -> Any:
+    if reduction != "mean":
+        losses = TWO_FORMULA(m, y_true, y_pred, first_weight=first_weight, second_weight=second_weight)
+        return m.sum(losses) if reduction == "sum" else losses
+    (y_first, y_second), (p_first, p_second) = halves(m, y_true), halves(m, y_pred)
+    first = keras_call("MeanSquaredError")(m, y_first, p_first, reduction="mean")
+    return first_weight * first + second_weight * keras_call("BinaryCrossentropy")(m, y_second, p_second)
+
+
+def torch_two(
+    m: Any, y_true: Any, y_pred: Any, *, first_weight: float = 1.0, second_weight: float = 0.5, reduction: str = "mean"
+) -> Any:
+    if reduction != "mean":
+        losses = TWO_FORMULA(m, y_true, y_pred, first_weight=first_weight, second_weight=second_weight)
+        return m.sum(losses) if reduction == "sum" else losses
+    (y_first, y_second), (p_first, p_second) = halves(m, y_true), halves(m, y_pred)
+    return first_weight * m.F.mse_loss(p_first, y_first) + second_weight * m.F.binary_cross_entropy(p_second, y_second)
+
+
+TWO_FORMULA: Final = two_outputs(squared, binary)
+TWO_WEIGHTS: Final = ("first_weight", "second_weight")
+
+multi_output = Loss(
+    name="multi_output",
+    title="Weighted sum over several outputs",
+    summary="Squared error of the first half of the prediction plus half the binary cross-entropy of the second half; "
+    "a case file lists outputs of its own.",
+    formula=r"\ell(y, p) = w_1\, \overline{(p^{(1)} - y^{(1)})^2} + "
+    r"w_2\, \overline{-\bigl[y^{(2)} \log p^{(2)} + (1 - y^{(2)}) \log(1 - p^{(2)})\bigr]}",
+    source="R. Caruana, Multitask learning, Machine Learning 28 (1997) 41-75; Keras, loss_weights of Model.compile",
+    aliases=("multitask",),
+    documented_in=("S1",),
+    inputs={"y_true": domains.BINARY, "y_pred": domains.PROBABILITY},
+    params={"first_weight": 1.0, "second_weight": 0.5},
+    accepts=("outputs",),
+    reference=two_outputs(squared, exact_binary()),
+    unit="row",
+    bindings=(
+        Binding(
+            backend="tensorflow",
+            name="keras",
+            call=keras_two,
+            docs=("tf.keras.losses.MeanSquaredError", "tf.keras.losses.BinaryCrossentropy"),
+            unit="row",
+            accepts=("reduction", *TWO_WEIGHTS),
+            differs="the binary cross-entropy moves probabilities into [1e-7, 1 - 1e-7] first",
+        ),
+        Binding(
+            backend="torch",
+            name="functional",
+            call=torch_two,
+            docs=("torch.nn.functional.mse_loss", "torch.nn.functional.binary_cross_entropy"),
+            unit="row",
+            accepts=("reduction", *TWO_WEIGHTS),
+            differs="the binary cross-entropy keeps each logarithm at -100 or more",
+        ),
+        *formula(TWO_FORMULA, unit="row", accepts=TWO_WEIGHTS),
+    ),
+)

@@ -1,0 +1,237 @@
+"""The worked examples E1 to E23 of the sources, as data.
+
+`claimed` is what a source prints: a statement to be tested, never an expected value. Several are wrong.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lossbench import Example
+
+_CCE_PRED: Final = [[0.15, 0.75, 0.1], [0.75, 0.15, 0.1]]
+_THREE_PRED: Final = [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7]]
+_OUTLIER_PRED: Final = [1.1, 1.9, 5.0, 3.7]
+_REGRESSION_TRUE: Final = [1.0, 2.0, 3.0, 4.0]
+_PAIR_TRUE: Final = [[10.0, 20.0], [30.0, 40.0]]
+_PAIR_PRED: Final = [[10.0, 20.0], [30.0, 0.0]]
+_MARGIN_TRUE: Final = [[0.0, 1.0], [0.0, 0.0]]
+_MARGIN_PRED: Final = [[0.5, 0.4], [0.4, 0.5]]
+_ONE_PRED: Final = [[1.0, 1.0], [1.0, 0.0]]
+
+EXAMPLES: Final[tuple[Example, ...]] = (
+    Example(
+        id="E1",
+        loss="mae",
+        y_true=[1.0, 0.0],
+        y_pred=[2.0, 3.0],
+        claimed="2.0",
+        source="S0 prose; S3, Mean Absolute Error",
+        call="tf.keras.losses.MeanAbsoluteError()(y_true, y_pred).numpy()",
+    ),
+    Example(
+        id="E2",
+        loss="mse",
+        y_true=[1.0, 0.0],
+        y_pred=[2.0, 3.0],
+        claimed="5.0",
+        source="S0 prose; S3, Mean Squared Error",
+        call="tf.keras.losses.MeanSquaredError()(y_true, y_pred).numpy()",
+    ),
+    Example(
+        id="E3",
+        loss="categorical_crossentropy",
+        y_true=[[0, 1, 0], [1, 0, 0]],
+        y_pred=_CCE_PRED,
+        claimed="0.2876821",
+        source="S0, S3, Categorical Cross-entropy, one-hot form",
+        call="tf.keras.losses.CategoricalCrossentropy()(y_true, y_pred).numpy()",
+    ),
+    Example(
+        id="E4",
+        loss="sparse_categorical_crossentropy",
+        y_true=[1, 0],
+        y_pred=_CCE_PRED,
+        claimed="0.2876821",
+        source="S0, S3, Categorical Cross-entropy, label form",
+        call="tf.keras.losses.SparseCategoricalCrossentropy()(y_true, y_pred).numpy()",
+    ),
+    Example(
+        id="E5",
+        loss="mse",
+        y_true=_REGRESSION_TRUE,
+        y_pred=[1.1, 1.9, 3.2, 3.7],
+        claimed="0.0475",
+        source="S1, 1. Mean Squared Error",
+        call="tf.keras.losses.MeanSquaredError()(y_true, y_pred).numpy()",
+        given_as="array",
+    ),
+    Example(
+        id="E6",
+        loss="binary_crossentropy",
+        y_true=[0, 1, 0, 1],
+        y_pred=[0.1, 0.8, 0.3, 0.6],
+        claimed="0.3438",
+        source="S1, 2. Binary Crossentropy",
+        call="tf.keras.losses.BinaryCrossentropy()(y_true, y_pred).numpy()",
+        given_as="array",
+    ),
+    Example(
+        id="E7",
+        loss="categorical_crossentropy",
+        y_true=[[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        y_pred=_THREE_PRED,
+        claimed="0.3567",
+        source="S1, 3. Categorical Crossentropy",
+        call="tf.keras.losses.CategoricalCrossentropy()(y_true, y_pred).numpy()",
+        given_as="array",
+    ),
+    Example(
+        id="E8",
+        loss="sparse_categorical_crossentropy",
+        y_true=[0, 1, 2],
+        y_pred=_THREE_PRED,
+        claimed="0.3567",
+        source="S1, 4. Sparse Categorical Crossentropy",
+        call="tf.keras.losses.SparseCategoricalCrossentropy()(y_true, y_pred).numpy()",
+        given_as="array",
+    ),
+    Example(
+        id="E9",
+        loss="mse",
+        y_true=_REGRESSION_TRUE,
+        y_pred=_OUTLIER_PRED,
+        claimed="1.0475",
+        source="S1, 5. Huber Loss, the squared error beside it",
+        call="tf.keras.losses.MeanSquaredError()(y_true, y_pred).numpy()",
+        given_as="array",
+    ),
+    Example(
+        id="E10",
+        loss="huber",
+        params={"delta": 1.0},
+        y_true=_REGRESSION_TRUE,
+        y_pred=_OUTLIER_PRED,
+        claimed="0.7475",
+        source="S1, 5. Huber Loss",
+        call="tf.keras.losses.Huber(delta=1.0)(y_true, y_pred).numpy()",
+        given_as="array",
+    ),
+    Example(
+        id="E11",
+        loss="binary_crossentropy",
+        y_true=_MARGIN_TRUE,
+        y_pred=_MARGIN_PRED,
+        source="S2, 1. Binary Cross-Entropy",
+        call="tf.keras.losses.BinaryCrossentropy()(y_true, y_pred).numpy()",
+        note="The second row is cut off in the source; taken from its other examples.",
+    ),
+    Example(
+        id="E12",
+        loss="categorical_crossentropy",
+        y_true=[[0, 1, 0], [0, 0, 1]],
+        y_pred=[[0.05, 0.95, 0.56], [0.1, 0.4, 0.1]],
+        source="S2, 2. Categorical Crossentropy",
+        call="tf.keras.losses.CategoricalCrossentropy()(y_true=y_true, y_pred=y_pred).numpy()",
+        note="The rows of y_pred do not sum to 1: outside the domain of the loss.",
+    ),
+    Example(
+        id="E13",
+        loss="sparse_categorical_crossentropy",
+        params={"reduction": "none"},
+        y_true=[1, 2],
+        y_pred=[[0.05, 0.95, 0], [0.1, 0.8, 0.1]],
+        source="S2, 3. Sparse Categorical Crossentropy",
+        call="tf.keras.losses.sparse_categorical_crossentropy(y_true, y_pred).numpy()",
+        note="One number a row.",
+    ),
+    Example(
+        id="E14",
+        loss="poisson",
+        y_true=_MARGIN_TRUE,
+        y_pred=_ONE_PRED,
+        source="S2, 4. Poisson loss",
+        call="tf.keras.losses.Poisson()(y_true, y_pred).numpy()",
+        note="0 log 0 occurs.",
+    ),
+    Example(
+        id="E15",
+        loss="kl_divergence",
+        y_true=[[0, 1], [0, 0]],
+        y_pred=[[0.7, 0.8], [0.4, 0.8]],
+        source="S2, 5. Kullback-Leibler Divergence",
+        call="tf.keras.losses.KLDivergence()(y_true, y_pred).numpy()",
+        note="A row of y_true is zero, and the rows of y_pred do not sum to 1.",
+    ),
+    Example(
+        id="E16",
+        loss="mse",
+        y_true=[[10.0, 10.0], [0.0, 0.0]],
+        y_pred=[[10.0, 10.0], [1.0, 0.0]],
+        source="S2, 6. Mean Squared Error",
+        call="tf.keras.losses.MeanSquaredError()(y_true, y_pred).numpy()",
+    ),
+    Example(
+        id="E17",
+        loss="mae",
+        y_true=_PAIR_TRUE,
+        y_pred=_PAIR_PRED,
+        source="S2, 7. Mean Absolute Error",
+        call="tf.keras.losses.MeanAbsoluteError()(y_true, y_pred).numpy()",
+    ),
+    Example(
+        id="E18",
+        loss="cosine_similarity",
+        y_true=_PAIR_TRUE,
+        y_pred=_PAIR_PRED,
+        source="S2, 8. Cosine Similarity",
+        call="tf.keras.losses.CosineSimilarity(axis=1)(y_true, y_pred).numpy()",
+        note="Axis 1 is the last one here.",
+    ),
+    Example(
+        id="E19",
+        loss="huber",
+        params={"delta": 1.0},
+        y_true=_PAIR_TRUE,
+        y_pred=_PAIR_PRED,
+        source="S2, 9. Huber Loss",
+        call="tf.keras.losses.Huber()(y_true, y_pred).numpy()",
+    ),
+    Example(
+        id="E20",
+        loss="log_cosh",
+        y_true=_MARGIN_TRUE,
+        y_pred=_ONE_PRED,
+        source="S2, 10. LogCosh Loss",
+        call="tf.keras.losses.LogCosh()(y_true, y_pred).numpy()",
+    ),
+    Example(
+        id="E21",
+        loss="hinge",
+        params={"map_01_labels": True},
+        y_true=_MARGIN_TRUE,
+        y_pred=_MARGIN_PRED,
+        source="S2, 11. Hinge Loss",
+        call="tf.keras.losses.Hinge()(y_true, y_pred).numpy()",
+        note="Labels 0 and 1 stand for -1 and 1.",
+    ),
+    Example(
+        id="E22",
+        loss="squared_hinge",
+        params={"map_01_labels": True},
+        y_true=_MARGIN_TRUE,
+        y_pred=_MARGIN_PRED,
+        source="S2, 12. Squared Hinge Loss",
+        call="tf.keras.losses.SquaredHinge()(y_true, y_pred).numpy()",
+        note="Labels 0 and 1 stand for -1 and 1.",
+    ),
+    Example(
+        id="E23",
+        loss="categorical_hinge",
+        y_true=_MARGIN_TRUE,
+        y_pred=_MARGIN_PRED,
+        source="S2, 13. Categorical Hinge Loss",
+        call="tf.keras.losses.CategoricalHinge()(y_true, y_pred).numpy()",
+        note="The second row has no right class.",
+    ),
+)

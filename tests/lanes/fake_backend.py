@@ -1,0 +1,184 @@
+"""A backend of numpy that misbehaves on demand, and the losses that make it: what lanes must survive."""
+
+# ruff: noqa: ARG001 - a binding takes what it is given
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from lossbench import Binding, Loss, domains
+from lossbench.lanes.backends.base import Backend
+
+NAME = "fake_backend:FakeBackend"
+
+
+class FakeOps:
+    """As much of the vocabulary as the losses below and `reduce` use."""
+
+    float_type = np.float32
+
+    def mean(self, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return np.mean(a, axis=axis, keepdims=keepdims, dtype=a.dtype)
+
+    def sum(self, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return np.sum(a, axis=axis, keepdims=keepdims, dtype=a.dtype)
+
+    def cast(self, a: Any, like: Any) -> Any:
+        return np.asarray(a).astype(like.dtype)
+
+    def expand_dims(self, a: Any, axis: int) -> Any:
+        return np.expand_dims(a, axis)
+
+    def constant(self, value: float, like: Any) -> Any:
+        return np.asarray(value, like.dtype)
+
+
+class FakeBackend(Backend):
+    name, module = NAME, "numpy"
+    distributions = ("numpy",)
+    dtypes = ("float64", "float32")
+
+    @staticmethod
+    def environ(threads: int, device: str) -> dict[str, str]:
+        return {"FAKE_THREADS": str(threads), "FAKE_DEVICE": device}
+
+    @property
+    def namespace(self) -> Any:
+        return FakeOps()
+
+    def array(self, values: Any, dtype: str, *, differentiable: bool = False) -> Any:  # noqa: ARG002
+        lies = os.environ.get("FAKE_LIES") == "1"
+        return values + 1 if lies else values.copy()
+
+    def numpy(self, tensor: Any) -> Any:
+        return np.asarray(tensor)
+
+    def dtype_of(self, tensor: Any) -> str:
+        return str(tensor.dtype)
+
+    def value_and_grad(self, fn: Any, *, argnum: int = 1, mode: str = "eager") -> Any:  # noqa: ARG002
+        return lambda *args: (fn(*args), np.full_like(args[argnum], np.float32(0.5)))
+
+    def wait(self, result: Any) -> None:
+        pass
+
+    def public_losses(self) -> dict[str, str]:
+        return {"fake.good": "function"}
+
+
+class ImpossibleBackend(FakeBackend):
+    """One whose framework no interpreter has."""
+
+    module = "no_such_framework_anywhere"
+
+
+class DyingBackend(FakeBackend):
+    """One whose import ends the process."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ARG002
+        os.abort()
+
+
+def good(m: Any, y_true: Any, y_pred: Any) -> Any:
+    return (y_pred - y_true) ** 2
+
+
+def raises(m: Any, y_true: Any, y_pred: Any) -> Any:
+    raise RuntimeError("deliberately " + "long " * 200)
+
+
+def exits(m: Any, y_true: Any, y_pred: Any) -> Any:
+    sys.exit(3)
+
+
+def aborts(m: Any, y_true: Any, y_pred: Any) -> Any:
+    sys.stderr.write("about to abort\n")
+    os.abort()
+
+
+def segfaults(m: Any, y_true: Any, y_pred: Any) -> Any:
+    ctypes.string_at(0)
+
+
+def is_killed(m: Any, y_true: Any, y_pred: Any) -> Any:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hangs(m: Any, y_true: Any, y_pred: Any) -> Any:
+    time.sleep(600)
+
+
+def hangs_with_a_child(m: Any, y_true: Any, y_pred: Any) -> Any:
+    pid = os.fork()
+    if pid:
+        print(f"child {pid}", flush=True)
+    time.sleep(600)
+
+
+def prints(m: Any, y_true: Any, y_pred: Any) -> Any:
+    print("first words")
+    os.write(1, b"x" * 3_000_000)
+    os.write(2, b"y" * 3_000_000)
+    return good(m, y_true, y_pred)
+
+
+def closes(m: Any, y_true: Any, y_pred: Any) -> Any:
+    os.closerange(3, 100)
+    return good(m, y_true, y_pred)
+
+
+def wrong_shape(m: Any, y_true: Any, y_pred: Any) -> Any:
+    return good(m, y_true, y_pred)[:, :1]
+
+
+def returns_text(m: Any, y_true: Any, y_pred: Any) -> Any:
+    return "a loss"
+
+
+def with_delta(m: Any, y_true: Any, y_pred: Any, delta: float = 1.0, **arrays: Any) -> Any:
+    total = delta * good(m, y_true, y_pred)
+    for array in arrays.values():
+        total = total + array
+    return total
+
+
+def native(m: Any, y_true: Any, y_pred: Any, *, reduction: str) -> Any:
+    losses = good(m, y_true, y_pred)
+    return {"mean": m.mean, "sum": m.sum}.get(reduction, lambda a: a)(losses)
+
+
+def _loss(name: str, call: Any, **binding: Any) -> Loss:
+    return Loss(
+        name=f"fake_{name}",
+        title=name,
+        summary="A fake.",
+        formula="(p - y)^2",
+        source="none",
+        inputs={"y_true": domains.REAL, "y_pred": domains.REAL},
+        params={"delta": 1.0},
+        accepts=("offset", "extras", "label_smoothing"),
+        reference=good,
+        bindings=(Binding(backend=NAME, name="fake", call=call, docs=(), **binding),),
+    )
+
+
+good_loss = _loss("good", good)
+raises_loss = _loss("raises", raises)
+exits_loss = _loss("exits", exits)
+aborts_loss = _loss("aborts", aborts)
+segfaults_loss = _loss("segfaults", segfaults)
+is_killed_loss = _loss("is_killed", is_killed)
+hangs_loss = _loss("hangs", hangs)
+child_loss = _loss("hangs_with_a_child", hangs_with_a_child)
+prints_loss = _loss("prints", prints)
+closes_loss = _loss("closes", closes)
+wrong_shape_loss = _loss("wrong_shape", wrong_shape)
+returns_text_loss = _loss("returns_text", returns_text)
+delta_loss = _loss("with_delta", with_delta, accepts=("delta", "offset", "extras"))
+native_loss = _loss("native", native, accepts=("reduction",))
