@@ -538,7 +538,8 @@ def exact_categorical(clipping: Clip = unclipped, *, normalise: bool = False) ->
             terms = x.xlogy(y, clipping(x, p))
         if class_weight is None:
             return -x.sum(terms, axis=-1)
-        return x.weighted(-x.sum(terms * class_weight, axis=-1), weights=x.sum(y * class_weight, axis=-1))
+        losses = -x.sum(x.weigh(class_weight, terms), axis=-1)
+        return x.weighted(losses, weights=x.sum(y * class_weight, axis=-1), valid=True)
 
     return reference
 
@@ -833,11 +834,11 @@ def _exact_weighted(
     rows = x.one_hot(labels, log_p.shape[-1], log_p)
     terms = x.weigh(smooth_rows(rows, label_smoothing), log_p)
     weights = x.sum(rows if class_weight is None else rows * class_weight, axis=-1)
-    losses = -x.sum(terms if class_weight is None else terms * class_weight, axis=-1)
+    losses = -x.sum(terms if class_weight is None else x.weigh(class_weight, terms), axis=-1)
     if ignore_index is None:
-        return x.weighted(losses, weights=weights)
+        return x.weighted(losses, weights=weights, valid=True)
     counts = labels != ignore_index
-    return x.weighted(x.where(counts, losses, 0.0), weights=x.where(counts, weights, 0.0))
+    return x.weighted(x.where(counts, losses, 0.0), weights=x.where(counts, weights, 0.0), valid=counts)
 
 
 def sparse(
@@ -906,7 +907,7 @@ def _torch_sparse(
     if reduction == "mean" and not plain:
         return m.mean(losses)
     if reduction == "mean_over_valid" and not own_mean:
-        return m.sum(losses) / (y_true != ignore_index).sum()
+        return m.mean(losses) if ignore_index is None else m.sum(losses) / (y_true != ignore_index).sum()
     return losses
 
 

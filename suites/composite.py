@@ -4,28 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Final
 
 from lossbench import BadInput, Binding, Definition, Domain, Loss, domains
 
+from . import classification, generative, margin, probabilistic, regression, segmentation, similarity
 from ._native import formula, keras_call, native
-from .classification import (
-    CLIPS,
-    Clip,
-    binary,
-    binary_logits_stable,
-    categorical,
-    categorical_logits_stable,
-    clipped_to,
-    exact_binary,
-    exact_binary_logits,
-    exact_categorical,
-    exact_categorical_logits,
-    exact_sparse,
-    exact_sparse_logits,
-    sparse,
-    sparse_logits_stable,
-)
+from .classification import CLIPS, Clip, binary, clipped_to, exact_binary
 
 Call = Callable[..., Any]
 RIDGE: Final = "A. E. Hoerl and R. W. Kennard, Ridge regression, Technometrics 12 (1970) 55-67"
@@ -34,63 +20,84 @@ WEIGHTS: Final = Domain(kind="real", extent="square", note="one layer; a case fi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A loss that others are made of: exact, as a formula, and the names of Keras' class and torch's function."""
+    """A loss that others are made of, its formula, and the names of Keras' class and torch's function."""
 
-    exact: Call
-    formula: Call
+    loss: Loss
+    binding: Binding
     keras: str = ""
     functional: str = ""
 
+    def exact(self, x: Any, y_true: Any, y_pred: Any, **params: Any) -> Any:
+        """Its losses in exact arithmetic; every number among the parameters becomes exact."""
+        values = {**self.loss.params, **params}
+        numbers = {n: x.constant(v) if isinstance(v, float) else v for n, v in values.items()}
+        return self.loss.reference(x, y_true, y_pred, **numbers)
 
-def squared(m: Any, y_true: Any, y_pred: Any) -> Any:
-    return m.square(y_pred - y_true)
+    def formula(self, m: Any, y_true: Any, y_pred: Any, **params: Any) -> Any:
+        """Its unreduced losses. BadInput for a parameter that the formula does not take."""
+        values = {**self.loss.params, **params}
+        if unknown := [name for name in params if name not in self.binding.accepts]:
+            raise BadInput(
+                subject=f"parameter of {self.loss.name} within another loss",
+                expected=f"one of {', '.join(self.binding.accepts)}",
+                received=unknown[0],
+                remedy="drop it",
+            )
+        taken = {name: value for name, value in values.items() if name in self.binding.accepts}
+        options = {"reduction": "none"} if "reduction" in self.binding.accepts else {}
+        return self.binding.call(m, y_true, y_pred, **taken, **options)
 
 
-def absolute(m: Any, y_true: Any, y_pred: Any) -> Any:
-    return m.abs(y_pred - y_true)
-
-
-PARTS: Final[Mapping[str, Part]] = {
-    "mse": Part(exact=squared, formula=squared, keras="MeanSquaredError", functional="mse_loss"),
-    "mae": Part(exact=absolute, formula=absolute, keras="MeanAbsoluteError", functional="l1_loss"),
-    "binary_crossentropy": Part(
-        exact=exact_binary(), formula=binary, keras="BinaryCrossentropy", functional="binary_cross_entropy"
-    ),
-    "binary_crossentropy_logits": Part(
-        exact=exact_binary_logits, formula=binary_logits_stable, functional="binary_cross_entropy_with_logits"
-    ),
-    "categorical_crossentropy": Part(
-        exact=exact_categorical(),
-        formula=lambda m, y_true, y_pred: categorical(m, y_true, y_pred, reduction="none"),
-        keras="CategoricalCrossentropy",
-    ),
-    "categorical_crossentropy_logits": Part(
-        exact=exact_categorical_logits,
-        formula=lambda m, y_true, y_pred: categorical_logits_stable(m, y_true, y_pred, reduction="none"),
-        functional="cross_entropy",
-    ),
-    "sparse_categorical_crossentropy": Part(
-        exact=exact_sparse(),
-        formula=lambda m, y_true, y_pred: sparse(m, y_true, y_pred, reduction="none"),
-        keras="SparseCategoricalCrossentropy",
-    ),
-    "sparse_categorical_crossentropy_logits": Part(
-        exact=exact_sparse_logits,
-        formula=lambda m, y_true, y_pred: sparse_logits_stable(m, y_true, y_pred, reduction="none"),
-    ),
+NATIVE: Final[Mapping[str, tuple[str, str]]] = {
+    "mse": ("MeanSquaredError", "mse_loss"),
+    "mae": ("MeanAbsoluteError", "l1_loss"),
+    "binary_crossentropy": ("BinaryCrossentropy", "binary_cross_entropy"),
+    "binary_crossentropy_logits": ("", "binary_cross_entropy_with_logits"),
+    "categorical_crossentropy": ("CategoricalCrossentropy", ""),
+    "categorical_crossentropy_logits": ("", "cross_entropy"),
+    "sparse_categorical_crossentropy": ("SparseCategoricalCrossentropy", ""),
 }
+"""Part -> the names of Keras' class and torch's function."""
+
+FAMILIES: Final = (regression, classification, probabilistic, margin, similarity, generative, segmentation)
+
+
+def _parts() -> dict[str, Part]:
+    """Every loss of the other families that needs no further arrays, by name and alias, in its guarded formula."""
+    found: dict[str, Part] = {}
+    losses = [v for family in FAMILIES for v in vars(family).values() if isinstance(v, Loss) and len(v.inputs) == 2]
+    for loss in losses:
+        spelt = {b.name: b for b in loss.bindings_of("torch")}
+        guarded = loss.name in GUARDED
+        binding = spelt.get("stable", spelt.get("formula")) if guarded else spelt.get("formula")
+        if binding is not None:
+            native_names = NATIVE.get(loss.name, ("", ""))
+            part = Part(loss=loss, binding=binding, keras=native_names[0], functional=native_names[1])
+            found |= dict.fromkeys((loss.name, *loss.aliases), part)
+    return found
+
+
+GUARDED: Final = (
+    "binary_crossentropy_logits",
+    "categorical_crossentropy_logits",
+    "sparse_categorical_crossentropy_logits",
+)
+"""Parts whose plain formula loses what their name promises."""
 
 
 def part(name: str) -> Part:
-    """A part by name. BadInput for one that is not known."""
+    """A part by name or alias. BadInput for one that is not known."""
     if name not in PARTS:
         raise BadInput(
             subject="loss of a composite",
-            expected=f"one of {', '.join(PARTS)}",
+            expected=f"one of {', '.join(dict.fromkeys(known.loss.name for known in PARTS.values()))}",
             received=repr(name),
             remedy="choose one of these",
         )
     return PARTS[name]
+
+
+PARTS: Final[Mapping[str, Part]] = _parts()
 
 
 # --- data loss and penalty ------------------------------------------------------------------------
@@ -108,14 +115,14 @@ def sum_of_squares(m: Any, weights: Any) -> Any:
 
 
 def exact_with_l2(fixed: str = "") -> Call:
-    """The data loss of every sample, each with the whole penalty, so that the mean adds it once."""
+    """The data loss of every sample, and the penalty once whatever the reduction."""
 
     def reference(
         x: Any, y_true: Any, y_pred: Any, *, weights: Any, l2: Any = 0.01, data_loss: str = "binary_crossentropy"
     ) -> Any:
         listed = layers(weights)
         exact = tuple(x.constant(layer) for layer in listed)
-        return part(fixed or data_loss).exact(x, y_true, y_pred) + l2 * sum_of_squares(x, exact)
+        return x.plus(part(fixed or data_loss).exact(x, y_true, y_pred), l2 * sum_of_squares(x, exact))
 
     return reference
 
@@ -126,13 +133,13 @@ def with_l2(fixed: str = "") -> Call:
     def call(
         m: Any, y_true: Any, y_pred: Any, *, weights: Any, l2: float = 0.01, data_loss: str = "binary_crossentropy"
     ) -> Any:
-        return part(fixed or data_loss).formula(m, y_true, y_pred) + l2 * sum_of_squares(m, weights)
+        return part(fixed or data_loss).formula(m, y_true, y_pred), l2 * sum_of_squares(m, weights)
 
     return call
 
 
 def _native_with_l2(data: Call, penalty: Call, fixed: str) -> Call:
-    """A native data loss, reduced natively for the mean, plus a penalty."""
+    """A native data loss, reduced natively, and a penalty."""
 
     def call(
         m: Any,
@@ -144,19 +151,21 @@ def _native_with_l2(data: Call, penalty: Call, fixed: str) -> Call:
         data_loss: str = "binary_crossentropy",
         reduction: str = "mean",
     ) -> Any:
-        # in a sum of losses the penalty counts once a loss, so only the mean is left to the framework
-        inner = reduction if reduction == "mean" else "none"
         penalties = [penalty(m, layer, l2) for layer in layers(weights)]
-        losses = data(m, fixed or data_loss, y_true, y_pred, inner) + sum(penalties[1:], penalties[0])
-        return m.sum(losses) if reduction == "sum" else losses
+        return data(m, fixed or data_loss, y_true, y_pred, reduction), sum(penalties[1:], penalties[0])
 
     return call
+
+
+def reduced(m: Any, losses: Any, reduction: str) -> Any:
+    """The mean or the sum; unreduced for every other reduction."""
+    return {"mean": m.mean, "sum": m.sum}.get(reduction, lambda unreduced: unreduced)(losses)
 
 
 def keras_data(m: Any, name: str, y_true: Any, y_pred: Any, reduction: str) -> Any:
     known = part(name)
     if not known.keras:
-        return {"mean": m.mean}.get(reduction, lambda losses: losses)(known.formula(m, y_true, y_pred))
+        return reduced(m, known.formula(m, y_true, y_pred), reduction)
     unit = "row" if "ategorical" in known.keras else "element"
     return keras_call(known.keras, unit=unit)(m, y_true, y_pred, reduction=reduction)  # type: ignore[arg-type]
 
@@ -164,14 +173,14 @@ def keras_data(m: Any, name: str, y_true: Any, y_pred: Any, reduction: str) -> A
 def torch_data(m: Any, name: str, y_true: Any, y_pred: Any, reduction: str) -> Any:
     known = part(name)
     if not known.functional:
-        return {"mean": m.mean}.get(reduction, lambda losses: losses)(known.formula(m, y_true, y_pred))
+        return reduced(m, known.formula(m, y_true, y_pred), reduction)
     return getattr(m.F, known.functional)(y_pred, y_true, reduction=native(reduction))
 
 
 def optax_data(m: Any, name: str, y_true: Any, y_pred: Any, reduction: str) -> Any:
     of_mse = name == "mse"
     losses = m.optax.losses.squared_error(y_pred, y_true) if of_mse else part(name).formula(m, y_true, y_pred)
-    return {"mean": m.mean}.get(reduction, lambda unreduced: unreduced)(losses)
+    return reduced(m, losses, reduction)
 
 
 def keras_penalty(m: Any, layer: Any, l2: float) -> Any:
@@ -202,7 +211,7 @@ def l2_definitions(fixed: str = "") -> tuple[Definition, ...]:
             factor = x.where(l2 == 0.01, 0.009999999776482582, l2)
             if clipping is not None and params.get("data_loss") == "binary_crossentropy":
                 penalty = sum_of_squares(x, tuple(x.constant(layer) for layer in layers(params["weights"])))
-                return exact_binary(clipping)(x, y_true, y_pred) + factor * penalty
+                return x.plus(exact_binary(clipping)(x, y_true, y_pred), factor * penalty)
             return exact_with_l2(fixed)(x, y_true, y_pred, l2=factor, **params)
 
         return reference
@@ -304,7 +313,7 @@ def two_outputs(of_first: Call, of_second: Call) -> Call:
         m: Any, y_true: Any, y_pred: Any, *, first_weight: float = 1.0, second_weight: float = 0.5, outputs: Any = None
     ) -> Any:
         if outputs is not None:
-            return _listed(m, outputs)
+            return listed(m, y_pred, outputs)
         (y_first, y_second), (p_first, p_second) = halves(m, y_true), halves(m, y_pred)
         first = m.mean(of_first(m, y_first, p_first), axis=-1)
         return first_weight * first + second_weight * m.mean(of_second(m, y_second, p_second), axis=-1)
@@ -312,14 +321,38 @@ def two_outputs(of_first: Call, of_second: Call) -> Call:
     return call
 
 
-def _listed(x: Any, outputs: Any) -> Any:
-    """The weighted sum of the mean loss of every output of a case file."""
-    terms = []
+def exact_outputs(x: Any, y_true: Any, y_pred: Any, *, outputs: Any = None, **params: Any) -> Any:
+    if outputs is None:
+        return two_outputs(regression.squared_error, exact_binary())(x, y_true, y_pred, **params)
+    exact = [{**o, "weight": x.constant(o["weight"]), "y_true": exactly(x, o["y_true"])} for o in outputs]
+    return _sum_of(x, y_pred, exact, lambda known, *args, **options: known.exact(x, *args, **options))
+
+
+def exactly(x: Any, y_true: Any) -> Any:
+    """Class indices stay what they are."""
+    return y_true if y_true.dtype.kind in "iu" else x.constant(y_true)
+
+
+def listed(m: Any, y_pred: Any, outputs: Any) -> Any:
+    """The weighted sum of the reduced loss of every output of a case file; y_pred holds them end to end."""
+    return _sum_of(m, y_pred, outputs, lambda known, *args, **options: known.formula(m, *args, **options))
+
+
+def _sum_of(m: Any, y_pred: Any, outputs: Any, losses_of: Call) -> Any:
+    terms, start = [], 0
     for output in outputs:
-        y_true = output["y_true"]
-        labels = y_true if output["loss"].startswith("sparse_") else x.constant(y_true)
-        losses = part(output["loss"]).exact(x, labels, x.constant(output["y_pred"]), **output.get("params", {}))
-        terms.append(x.constant(output.get("weight", 1.0)) * x.mean(losses))
+        params = dict(output["params"])
+        reduction = params.pop("reduction", "mean")
+        if reduction not in ("mean", "sum"):
+            raise BadInput(
+                subject="reduction of an output", expected="mean or sum", received=repr(reduction), remedy="use one"
+            )
+        shape = tuple(output["shape"])
+        size = prod(shape)
+        part_of = m.reshape(m.index(y_pred, (slice(start, start + size),)), shape)
+        losses = losses_of(part(output["loss"]), output["y_true"], part_of, **params)
+        terms.append(reduced(m, losses, reduction) * output["weight"])
+        start += size
     return sum(terms[1:], terms[0])
 
 
@@ -344,7 +377,7 @@ def torch_two(
     return first_weight * m.F.mse_loss(p_first, y_first) + second_weight * m.F.binary_cross_entropy(p_second, y_second)
 
 
-TWO_FORMULA: Final = two_outputs(squared, binary)
+TWO_FORMULA: Final = two_outputs(regression.squared_error, binary)
 TWO_WEIGHTS: Final = ("first_weight", "second_weight")
 
 multi_output = Loss(
@@ -360,7 +393,7 @@ multi_output = Loss(
     inputs={"y_true": domains.BINARY, "y_pred": domains.PROBABILITY},
     params={"first_weight": 1.0, "second_weight": 0.5},
     accepts=("outputs",),
-    reference=two_outputs(squared, exact_binary()),
+    reference=exact_outputs,
     unit="row",
     bindings=(
         Binding(
@@ -381,6 +414,6 @@ multi_output = Loss(
             accepts=("reduction", *TWO_WEIGHTS),
             differs="the binary cross-entropy keeps each logarithm at -100 or more",
         ),
-        *formula(TWO_FORMULA, unit="row", accepts=TWO_WEIGHTS),
+        *formula(TWO_FORMULA, unit="row", accepts=(*TWO_WEIGHTS, "outputs")),
     ),
 )

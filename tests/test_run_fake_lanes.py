@@ -68,6 +68,7 @@ class FakeLanes:
     odd: frozenset[str] = frozenset()
     interrupt_after_blocks: int = -1
     interrupt_in_judge: bool = False
+    slower: float = 1.0
     asked: list[str] = field(default_factory=list)
     timed: list[str] = field(default_factory=list)
     running: int = 0
@@ -118,8 +119,9 @@ class FakeWorker:
             raise KeyboardInterrupt
         if status := self.lanes.faults.get(cell.id):
             return Block(status=status, reason="as told")  # type: ignore[arg-type]
-        samples = tuple(seconds_of(cell) * (1 + 0.01 * n) for n in range(rounds))
-        loops = loops or max(1, round(target_seconds / seconds_of(cell)))
+        seconds = seconds_of(cell) * self.lanes.slower
+        samples = tuple(seconds * (1 + 0.01 * n) for n in range(rounds))
+        loops = loops or max(1, round(target_seconds / seconds))
         return Block(status="ok", loops=loops, seconds_per_call=samples, peak_bytes=1000)
 
 
@@ -234,6 +236,15 @@ def test_interrupted_and_resumed_equals_undisturbed(tmp_path: Path, undisturbed:
     }
 
 
+def test_a_resumed_cell_keeps_its_number_of_calls_a_round(tmp_path: Path, undisturbed: Any) -> None:
+    """Else its samples before and after would be means over different numbers of calls."""
+    folder = RunFolder.create(tmp_path)
+    go(folder, FakeLanes(interrupt_after_blocks=22))
+    tables = go(RunFolder.open(folder.path), FakeLanes(slower=4.0)).tables
+    assert tables.measurements["loops"].tolist() == undisturbed[1].tables.measurements["loops"].tolist()
+    assert tables.measurements["seconds_per_call"].iloc[-1][0] > 3 * tables.measurements["seconds_per_call"].iloc[8][0]
+
+
 def test_interrupted_while_judging(tmp_path: Path, undisturbed: Any) -> None:
     folder = RunFolder.create(tmp_path)
     assert go(folder, FakeLanes(interrupt_in_judge=True)).exit_status == 130
@@ -281,7 +292,7 @@ from lossbench.record.run import RunFolder
 slow = sys.argv[3]
 take = getattr(t.FakeWorker, slow)
 def slowly(self, *args, **options):
-    print("at it", flush=True)
+    os.write(1, b"at it\\n")
     time.sleep(0.2)
     return take(self, *args, **options)
 setattr(t.FakeWorker, slow, slowly)
@@ -293,15 +304,15 @@ sys.exit(outcome.exit_status)
 
 @pytest.mark.parametrize("phase", ["answer", "block"])
 def test_ctrl_c_finishes_the_folder(tmp_path: Path, undisturbed: Any, phase: str) -> None:
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", SLOW, str(tmp_path), str(Path(__file__).parent), phase],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdout is not None
-    for _ in range(4):
-        assert child.stdout.readline() == "at it\n"
-    child.send_signal(signal.SIGINT)
-    out, errors = child.communicate(timeout=30)
+    ) as child:  # fmt: skip
+        assert child.stdout is not None
+        seen = [child.stdout.readline() for _ in range(4)]
+        child.send_signal(signal.SIGINT)
+        out, errors = child.communicate(timeout=30)
+    assert seen == ["at it\n"] * 4, errors
     assert (child.returncode, errors) == (130, "")
     path = run.latest(tmp_path)
     assert f"lossbench run --resume {path.name}" in out

@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,26 @@ def test_disk_full_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             journal.append("rows", {"number": 2})
     journal.close()
     assert [row["number"] for _, row in read(tmp_path / "journal.jsonl")] == [1]
+
+
+def test_rows_of_several_threads_stay_whole(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+
+        def write(writer: int) -> None:
+            for number in range(500):
+                journal.append("rows", {"writer": writer, "number": number})
+
+        threads = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    rows = [row for _, row in read(path)]
+    for writer in range(4):
+        assert [row["number"] for row in rows if row["writer"] == writer] == list(range(500))
+
+
+def test_no_journal_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RunDamaged, match=r"expected its journal journal\.jsonl, received no such file"):
+        list(read(tmp_path / "journal.jsonl"))

@@ -134,7 +134,7 @@ def _within(file: Path, own: set[Path]) -> bool:
 
 def _timing(bench: Bench) -> Timing:
     seconds = bench.request.seconds or bench.plan.profile.timed_seconds
-    return Timing(total_seconds=seconds, seed=bench.request.seed, limit_seconds=COMPILE_LIMIT_SECONDS)
+    return Timing(visits=bench.plan.profile.visits, total_seconds=seconds, seed=bench.request.seed, limit_seconds=COMPILE_LIMIT_SECONDS)
 
 
 def _facts(bench: Bench) -> dict[str, str]:

@@ -6,7 +6,10 @@ An `expected` in the file is compared with the oracle, never with a backend, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -14,30 +17,23 @@ import numpy.typing as npt
 
 from lossbench.judge.agreement import judge_one
 from lossbench.judge.claims import LaneLike
+from lossbench.judge.given import Prepared, prepare
 from lossbench.judge.oracle.exact import ExactArray
 from lossbench.judge.reference import Exact, Reference
 from lossbench.lanes.measurement import Answer
-from lossbench.spec.case import Operation
 from lossbench.spec.casefile import GivenCase, Tolerance
-from lossbench.spec.catalogue import Catalogue
 from lossbench.spec.errors import BadInput
-from lossbench.spec.formats import round_to
-from lossbench.spec.loss import Binding, Loss
+from lossbench.spec.formats import FORMATS
+from lossbench.spec.loss import Binding
+
+__all__ = ["Prepared", "exit_status", "prepare", "records"]
 
 HALF_ULP: Final = 0.5
-LIMIT_SECONDS: Final = 120.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A case made ready: arrays rounded to the dtype, parameters checked. operation: `value` where nothing
-    can be differentiated by."""
-
-    case: GivenCase
-    loss: Loss
-    params: Mapping[str, Any]
-    arrays: Mapping[str, npt.NDArray[Any]]
-    operation: Operation
+LIMIT_SECONDS: Final = 60.0
+CASES_AHEAD: Final = 64
+"""So many cases are under way in the lanes at a time, and held in memory with their results."""
+NO_RESULT: Final = (BadInput, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, AssertionError)
+"""What a formula raises on inputs that it was not written for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,50 +46,59 @@ class Known:
     reason: str = ""
 
 
-def prepare(case: GivenCase, catalogue: Catalogue) -> Prepared:
-    """Finds the loss and checks the parameters. BadInput for an unknown loss or parameter."""
-    loss = catalogue.find(case.loss)
-    unknown = sorted(set(case.params) - set(loss.known_params) - set(loss.inputs))
-    if unknown:
-        known = sorted({*loss.known_params, *tuple(loss.inputs)[2:]})
-        raise BadInput(
-            subject=f"case {case.id!r}",
-            expected=f"parameters of {loss.name} ({', '.join(known)})",
-            received=", ".join(unknown),
-            remedy="rename or drop it",
-        )
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    for name, given in (("y_true", case.y_true), ("y_pred", case.y_pred)):
-        # a case may bring all its numbers in `outputs`; the formula then looks at nothing else
-        values = np.zeros(1) if given is None else given
-        arrays[name] = _rounded(values, loss, name, case.dtype)
-    params = {}
-    for name, value in case.params.items():
-        if name in loss.inputs and isinstance(value, np.ndarray):
-            arrays[name] = value.astype(np.float64)
-        else:
-            params[name] = value
-    operation: Operation = "value" if case.y_pred is None else "grad"
-    return Prepared(case=case, loss=loss, params={**loss.params, **params}, arrays=arrays, operation=operation)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One question to a lane, and its answer when it comes."""
+
+    backend: str
+    mode: str
+    binding: Binding
+    answer: Future[Answer]
 
 
 def records(
     cases: Iterable[Prepared], lanes: Mapping[str, LaneLike], *, limit_seconds: float = LIMIT_SECONDS
 ) -> Iterator[dict[str, Any]]:
-    """One record per case, backend (lane id -> lane, an id being backend-device-mode) and binding."""
-    for prepared in cases:
-        reference = Reference(
-            loss=prepared.loss, params=prepared.params, arrays=prepared.arrays, dtype=prepared.case.dtype
-        )
-        known = _known(prepared, reference)
-        for lane_id, lane in lanes.items():
-            backend, _, mode = lane_id.split("-")[:3]
-            for binding in prepared.loss.bindings_of(backend):
-                answer = lane.answer_given(
-                    prepared.loss.name, binding.name, prepared.params, prepared.arrays,
-                    prepared.case.dtype, prepared.operation, limit_seconds,
-                )  # fmt: skip
-                yield _record(prepared, reference, known, answer, binding, backend=backend, mode=mode)
+    """One record per case, backend (lane id -> lane, an id being backend-device-mode) and binding.
+
+    The lanes work side by side, each through all cases of a batch, while the oracle works here.
+    """
+    with ExitStack() as stack:
+        threads = {lane: stack.enter_context(ThreadPoolExecutor(max_workers=1)) for lane in lanes}
+        waiting = iter(cases)
+        while batch := tuple(islice(waiting, CASES_AHEAD)):
+            asked = [list(_ask(prepared, lanes, threads, limit_seconds)) for prepared in batch]
+            for prepared, questions in zip(batch, asked, strict=True):
+                yield from _judged(prepared, questions)
+
+
+def _ask(
+    prepared: Prepared, lanes: Mapping[str, LaneLike], threads: Mapping[str, ThreadPoolExecutor], limit_seconds: float
+) -> Iterator[Asked]:
+    for lane_id, lane in lanes.items():
+        backend, _, mode = lane_id.split("-")[:3]
+        for binding in prepared.loss.bindings_of(backend):
+            answer = threads[lane_id].submit(_answer, lane, prepared, binding, limit_seconds)
+            yield Asked(backend=backend, mode=mode, binding=binding, answer=answer)
+
+
+def _answer(lane: LaneLike, prepared: Prepared, binding: Binding, limit_seconds: float) -> Answer:
+    if prepared.fault:
+        return Answer(status="skipped", reason=prepared.fault)
+    try:
+        return lane.answer_given(
+            prepared.loss.name, binding.name, prepared.params, prepared.arrays,
+            prepared.case.dtype, prepared.operation, limit_seconds,
+        )  # fmt: skip
+    except BadInput as error:  # the case cannot even travel to the lane
+        return Answer(status="failed", reason=str(error))
+
+
+def _judged(prepared: Prepared, questions: Iterable[Asked]) -> Iterator[dict[str, Any]]:
+    reference = Reference(loss=prepared.loss, params=prepared.params, arrays=prepared.arrays, dtype=prepared.case.dtype)
+    known = _known(prepared, reference)
+    for asked in questions:
+        yield _record(prepared, reference, known, asked)
 
 
 def exit_status(found: Iterable[Mapping[str, Any]]) -> int:
@@ -106,25 +111,18 @@ def exit_status(found: Iterable[Mapping[str, Any]]) -> int:
     return int(wrong)
 
 
-def _rounded(values: npt.NDArray[Any], loss: Loss, name: str, dtype: str) -> npt.NDArray[Any]:
-    if loss.inputs[name].integer and values.dtype.kind in "iu":
-        return values.astype(np.int32)
-    if loss.inputs[name].integer and np.all(values == np.rint(values)):
-        return values.astype(np.int32)
-    return round_to(values, dtype)
-
-
 def _known(prepared: Prepared, reference: Reference) -> Known:
     case = prepared.case
+    if prepared.fault:
+        return Known(reason=prepared.fault, expected_verdict=f"no oracle: {prepared.fault}")
     try:
         exact = reference.exact(grad=prepared.operation == "grad")
-    except (BadInput, ValueError, IndexError, TypeError, KeyError) as error:
-        given = case.expected is not None or case.expected_grad is not None
-        reason = f"the oracle has no result: {error}"
-        return Known(reason=reason, expected_verdict=f"no oracle: {error}" if given else "")
+    except NO_RESULT as error:
+        said = str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
+        return Known(reason=f"the oracle has no result: {said}", expected_verdict=f"no oracle: {said}")
     return Known(
-        value=exact.value.rounded(case.dtype),
-        grad=None if exact.grad is None else exact.grad.reported(case.dtype),  # type: ignore[attr-defined]
+        value=exact.value.rounded("float64"),
+        grad=None if exact.grad is None else exact.grad.reported("float64"),  # type: ignore[attr-defined]
         expected_verdict=_meets(case, exact),
     )
 
@@ -144,20 +142,25 @@ def _meets(case: GivenCase, exact: Exact) -> str:
     return f"differs: {'; '.join(said)}" if said else "met"
 
 
-def _difference(
-    expected: npt.NDArray[np.float64], exact: ExactArray, dtype: str, tolerance: Tolerance | None
-) -> str:
+def _difference(expected: npt.NDArray[np.float64], exact: ExactArray, dtype: str, tolerance: Tolerance | None) -> str:
     """Empty where every element is within half an ulp, or the stated tolerance, or, at a kink, a subgradient or NaN."""
+    if expected.size == 1 and exact.shape in ((), (1,)):
+        expected = expected.reshape(exact.shape)
     if expected.shape != exact.shape:
         return f"is expected in shape {expected.shape}, the oracle's is {exact.shape}"
-    undefined = exact.undefined
+    undefined, kink = exact.undefined, exact.kink
+    truth = exact.rounded("float64").astype(np.float64)
+    low = np.where(kink, exact.low("float64"), truth)
+    high = np.where(kink, exact.high("float64"), truth)
     with np.errstate(all="ignore"):
+        distance = np.maximum(np.maximum(low - expected, expected - high), 0.0)
         if tolerance is None:
             near = exact.ulp(expected, dtype) <= HALF_ULP
+            # an exact number beyond the dtype's range is itself a right answer, as its infinity is
+            near |= distance <= 0.25 * FORMATS[dtype].eps * np.abs(truth)
         else:
-            truth = exact.rounded("float64").astype(np.float64)
-            room = np.maximum(tolerance.relative * np.abs(expected), tolerance.absolute)
-            near = (np.abs(truth - expected) <= room) | (truth == expected)
+            near = distance <= np.maximum(tolerance.relative * np.abs(expected), tolerance.absolute)
+            near |= (truth == expected) | (exact.rounded(dtype) == expected)
     good = near | (undefined & np.isnan(expected))
     if good.all():
         return ""
@@ -167,15 +170,14 @@ def _difference(
     return f"is expected {float(expected[at])!r}{place}, the oracle gives {float(oracle)!r}"
 
 
-def _record(
-    prepared: Prepared, reference: Reference, known: Known, answer: Answer, binding: Binding, *, backend: str, mode: str
-) -> dict[str, Any]:
+def _record(prepared: Prepared, reference: Reference, known: Known, asked: Asked) -> dict[str, Any]:
+    answer, binding = asked.answer.result(), asked.binding
     record: dict[str, Any] = {
         "id": prepared.case.id,
         "loss": prepared.loss.name,
-        "backend": backend,
+        "backend": asked.backend,
         "binding": binding.name,
-        "mode": mode,
+        "mode": asked.mode,
         "status": answer.status,
         "value": answer.value,
         "grad": answer.grad,
@@ -192,7 +194,7 @@ def _record(
     reasons = []
     conventions = []
     for quantity in ("value", "grad") if prepared.operation == "grad" else ("value",):
-        seen = judge_one(reference, f"{prepared.case.id}@{backend}:grad", answer, quantity, binding)  # type: ignore[arg-type]
+        seen = judge_one(reference, f"{prepared.case.id}@{asked.backend}:grad", answer, quantity, binding)  # type: ignore[arg-type]
         record[f"{quantity}_verdict"], record[f"{quantity}_class"] = seen.verdict, seen.klass
         reasons.append(f"{quantity}: {seen.reason}")
         if seen.convention and seen.convention not in conventions:

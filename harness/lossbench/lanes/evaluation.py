@@ -110,15 +110,15 @@ class Program:
             if arrays:
                 named = unpack(self._tree, arrays)
                 handed, around_now = named["handed"], named["around"]
-            losses = call(m, y_true, y_pred, **handed)
+            losses, added = _parts(call(m, y_true, y_pred, **handed))
             if not hasattr(losses, "shape"):
                 raise WrongOutput(f"the loss returned a {type(losses).__name__}; expected a tensor")
             found = losses_of(tuple(losses.shape))
             if remember:
-                self._observed = found
-            if found == "batch":
-                return losses
-            return reduce(m, losses, unit=found, reduction=self._plan.reduction, y_true=y_true, **around_now)
+                self._observed = found if added is None else "parts"
+            if found != "batch":
+                losses = reduce(m, losses, unit=found, reduction=self._plan.reduction, y_true=y_true, **around_now)
+            return losses if added is None else losses + added
 
         return run
 
@@ -127,7 +127,11 @@ class Program:
         call, m, plan = self._binding.call, self._m, self._plan
         finish = {"mean": m.mean, "sum": m.sum}.get(plan.reduction)
         finished = self._observed == "batch" or (plan.reduction == "none" and not plan.around)
-        if len(self.arguments) > 2 or not (finished or (finish is not None and not plan.around)):
+        if (
+            len(self.arguments) > 2
+            or self._observed == "parts"
+            or not (finished or (finish is not None and not plan.around))
+        ):
             return self.checked(remember=False)
         handed = dict(plan.handed)
         if finished or finish is None:
@@ -141,6 +145,13 @@ class Program:
         if actual == () and (reduces or (self._user and reduction != "none")):
             return "batch"
         return unit_of(actual, self._shape, unit=self._binding.unit, axis=self._axis, free=self._user)
+
+
+def _parts(output: Any) -> tuple[Any, Any]:
+    """The losses, and what a binding that returns a pair wants added once to the reduced losses (a penalty)."""
+    if isinstance(output, tuple) and len(output) == 2:
+        return output
+    return output, None
 
 
 def unit_of(

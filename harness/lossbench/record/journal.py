@@ -1,7 +1,7 @@
 """Rows on disk the moment they are measured: one checksummed JSON line each, in a file that only grows.
 
 A line is written by one `write` before `append` returns, so that a process that is killed has lost nothing that
-it acknowledged; it is synced to the device when the journal closes and every second, for the power's sake.
+it acknowledged; it is synced to the device when the journal closes and every 50 ms, for the power's sake.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,8 @@ import numpy as np
 
 from lossbench.spec.errors import BadInput, RunDamaged
 
-SYNC_SECONDS: Final = 1.0
+SYNC_SECONDS: Final = 0.05
+"""A sync was seen to take 0.2 to 0.4 ms: under 1% of the time at this pace, and never within a timed call."""
 _CHECKSUM: Final = 8
 """Hexadecimal digits of the CRC-32 that begins a line, before a space."""
 
@@ -45,7 +47,12 @@ def read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         stream = path.open("rb")
     except FileNotFoundError:
-        return
+        raise RunDamaged(
+            subject=f"run {path.parent.name}",
+            expected=f"its journal {path.name}",
+            received="no such file",
+            remedy="name another run, or run again",
+        ) from None
     with stream:
         for number, line in enumerate(stream, start=1):
             if not line.endswith(b"\n"):
@@ -53,7 +60,7 @@ def read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             checksum, _, body = line[:-1].partition(b" ")
             if len(checksum) != _CHECKSUM or checksum != b"%08x" % zlib.crc32(body):
                 raise RunDamaged(
-                    subject=f"{path.name} line {number}",
+                    subject=f"{path.parent.name}/{path.name} line {number}",
                     expected="a row with its checksum",
                     received=repr(line[:40])[1:],
                     remedy="restore the file, or cut it before that line to keep what stands above",
@@ -63,10 +70,13 @@ def read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 class Journal:
-    """Appends rows. BadInput where the file cannot be written; nothing acknowledged earlier is lost then."""
+    """Appends rows. BadInput where the file cannot be written; nothing acknowledged earlier is lost then.
+
+    One process (the run folder's lock sees to that), any of its threads: lanes note themselves from theirs.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self._turn = path, threading.Lock()
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             self._size = _whole(path)
@@ -78,24 +88,33 @@ class Journal:
     def append(self, kind: str, row: Mapping[str, Any]) -> None:
         """Returns when the row survives this process."""
         line = encode(kind, row)
-        try:
-            written = os.write(self._descriptor, line)
-            while written < len(line):
-                written += os.write(self._descriptor, line[written:])
-        except OSError as error:
-            self._cut()
-            raise unwritable(self.path, error) from error
-        self._size += len(line)
-        if (now := time.monotonic()) - self._synced > SYNC_SECONDS:
-            os.fsync(self._descriptor)
-            self._synced = now
+        with self._turn:
+            try:
+                written = os.write(self._descriptor, line)
+                while written < len(line):
+                    written += os.write(self._descriptor, line[written:])
+            except OSError as error:
+                self._cut()
+                raise unwritable(self.path, error) from error
+            self._size += len(line)
+            if time.monotonic() - self._synced > SYNC_SECONDS:
+                self._sync(self._descriptor)
+                self._synced = time.monotonic()
 
     def close(self) -> None:
         """Sync and close; harmless when repeated."""
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
-            os.fsync(descriptor)
-            os.close(descriptor)
+            try:
+                self._sync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _sync(self, descriptor: int) -> None:
+        try:
+            os.fdatasync(descriptor)
+        except OSError as error:
+            raise unwritable(self.path, error) from error
 
     def _cut(self) -> None:
         """Drop half a line at the end, so that the next one stands alone."""

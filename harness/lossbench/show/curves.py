@@ -35,7 +35,8 @@ def inputs(loss: Loss, points: int = POINTS) -> Curve | None:
     """Inputs in float64, to be rounded to the dtype by the caller; None where no such curve is familiar."""
     kinds = (loss.inputs["y_true"].kind, loss.inputs["y_pred"].kind)
     required = [name for name in tuple(loss.inputs)[2:] if name not in loss.accepts]
-    if loss.unit == "batch" or required or loss.inputs["y_pred"].extent != "same":
+    extents = {loss.inputs["y_true"].extent, loss.inputs["y_pred"].extent}
+    if loss.unit == "batch" or required or not extents <= {"same", "rows"} or len(loss.shapes["small"]) != 2:
         return None
     lows = {"probability": (0.0, 1.0), "simplex": (0.0, 1.0), "positive": (0.05, 4.0), "nonnegative": (0.0, 4.0)}
     low, high = lows.get(kinds[1], (-4.0, 4.0))

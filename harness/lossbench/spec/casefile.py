@@ -6,7 +6,8 @@ The format is `docs/case-file.md`. A fault names the file and the place in it (`
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -19,6 +20,7 @@ from lossbench.spec.formats import FORMATS
 
 MAX_BYTES: Final = 64 * 2**20
 MAX_CASES: Final = 100_000
+MAX_DIMENSIONS: Final = 16
 KNOWN_KEYS: Final = frozenset(
     {"id", "loss", "params", "y_true", "y_pred", "dtype", "expected", "expected_grad", "tol", "note", "source"}
 )
@@ -26,9 +28,9 @@ TEXT_NUMBERS: Final = {
     "nan": np.nan, "NaN": np.nan, "inf": np.inf, "+inf": np.inf, "-inf": -np.inf,
     "Infinity": np.inf, "-Infinity": -np.inf,
 }  # fmt: skip
-ARRAY_PARAMS: Final = frozenset(
-    {"sample_weight", "class_weight", "pos_weight", "A", "mean", "logvar", "weights", "w"}
-)
+LITERALS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)')
+"""Texts, which may hold the words, and outside of them the words that are no JSON."""
+ARRAY_PARAMS: Final = frozenset({"sample_weight", "class_weight", "pos_weight", "A", "mean", "logvar", "weights", "w"})
 """Parameters that may be given as (nested) lists; one given as a plain number stays a number."""
 
 
@@ -63,23 +65,7 @@ def read(path: Path) -> tuple[GivenCase, ...]:
     Raises BadInput naming the file and the place when it is unreadable, too large, not JSON, not a
     list of cases, or a case has an unknown key, a ragged or non-numeric array, or a repeated id.
     """
-    try:
-        size_bytes = path.stat().st_size
-        if size_bytes > MAX_BYTES:
-            _bad(path, "", f"at most {MAX_BYTES} bytes", f"{size_bytes} bytes", "split the file")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        _bad(path, "", "a readable file", f"{error.strerror or error}", "check the path and its permissions")
-    except UnicodeDecodeError as error:
-        _bad(path, f"byte {error.start}", "UTF-8 text", f"byte {text_byte(error)}", "save the file as UTF-8")
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        _bad(path, f"line {error.lineno} column {error.colno}", "JSON", error.msg, "mend the file there")
-    except RecursionError:
-        _bad(path, "", "lists nested at most a few levels deep", "nesting too deep to read", "flatten the file")
-    except ValueError as error:  # an integer of too many digits
-        _bad(path, "", "numbers of ordinary length", str(error), "shorten the number")
+    document = _document(path, _text(path))
     cases = document.get("cases") if isinstance(document, dict) else document
     if not isinstance(cases, list):
         _bad(path, "", 'a list of cases or {"cases": [...]}', type(document).__name__, "wrap the cases in a list")
@@ -92,6 +78,51 @@ def read(path: Path) -> tuple[GivenCase, ...]:
             _bad(path, f"cases[{n}].id", "unique ids", f"{case.id!r}, also cases[{seen[case.id]}]", "rename one")
         seen[case.id] = n
     return given
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        _bad(path, "", "a readable file", f"{error.strerror or error}", "check the path and its permissions")
+    if len(content) > MAX_BYTES:
+        _bad(path, "", f"at most {MAX_BYTES} bytes", "more", "split the file")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        _bad(path, f"byte {error.start}", "UTF-8 text", f"byte {text_byte(error)}", "save the file as UTF-8")
+    if not text.strip():
+        _bad(path, "", 'a list of cases or {"cases": [...]}', "an empty file", "write cases into it")
+    return text
+
+
+def _document(path: Path, text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        _bad(path, f"line {error.lineno} column {error.colno}", "JSON", error.msg, "mend the file there")
+    except RecursionError:
+        _bad(path, "", "lists nested at most a few levels deep", "nesting too deep to read", "flatten the file")
+    except _NotJsonError as error:
+        found = next(m for m in LITERALS.finditer(text) if m[1])
+        line = text.count("\n", 0, found.start()) + 1
+        column = found.start() - text.rfind("\n", 0, found.start())
+        _bad(path, f"line {line} column {column}", "JSON", f"the bare word {error}", f'write "{_spelt(str(error))}"')
+    except ValueError as error:  # an integer of too many digits
+        _bad(path, "", "numbers of ordinary length", str(error), "shorten the number")
+
+
+class _NotJsonError(Exception):
+    """A bare NaN or Infinity, which Python's parser would let pass."""
+
+
+def _no_number(word: str) -> NoReturn:
+    raise _NotJsonError(word)
+
+
+def _spelt(word: str) -> str:
+    return "nan" if word == "NaN" else word.replace("Infinity", "inf")
 
 
 def text_byte(error: UnicodeDecodeError) -> str:
@@ -111,8 +142,8 @@ def array(path: Path, place: str, value: Any) -> npt.NDArray[Any]:
 
 
 def _walk(path: Path, place: str, value: Any, leaves: list[float | int], *, depth: int) -> tuple[int, ...]:
-    if depth > 16:
-        _bad(path, place, "at most 16 dimensions", "deeper nesting", "flatten the array")
+    if depth > MAX_DIMENSIONS:
+        _bad(path, place, f"at most {MAX_DIMENSIONS} dimensions", "deeper nesting", "flatten the array")
     if isinstance(value, list):
         shapes = [_walk(path, f"{place}[{n}]", item, leaves, depth=depth + 1) for n, item in enumerate(value)]
         for n, shape in enumerate(shapes):
@@ -148,12 +179,15 @@ def _case(path: Path, place: str, case: Any) -> GivenCase:
     params = case.get("params") or {}
     if not isinstance(params, dict):
         _bad(path, f"{place}.params", "an object", type(params).__name__, 'write {"delta": 1.0}')
+    several = params.get("outputs") is not None
+    if several:
+        case, params = _completed(path, place, case, params)
     arrays = {
         key: array(path, f"{place}.{key}", case[key]) if case.get(key) is not None else None
         for key in ("y_true", "y_pred", "expected", "expected_grad")
     }
     for key in ("y_true", "y_pred"):
-        if arrays[key] is None and loss != "multi_output":
+        if arrays[key] is None and not several:
             _bad(path, f"{place}.{key}", "an array", "nothing", f"add {key}")
     return GivenCase(
         id=name,
@@ -170,6 +204,37 @@ def _case(path: Path, place: str, case: Any) -> GivenCase:
     )
 
 
+def _completed(
+    path: Path, place: str, case: Mapping[str, Any], params: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """A case of several outputs, whose arrays stand in `outputs` alone, and its derivatives in one row.
+
+    An output without y_true or y_pred takes its entry of the case's own list.
+    """
+    outputs = params["outputs"]
+    if not isinstance(outputs, list) or not outputs:
+        _bad(path, f"{place}.params.outputs", "a list of outputs", repr(outputs)[:60], "write [{loss, weight, ...}]")
+    completed = []
+    for n, output in enumerate(outputs):
+        listed = {
+            key: case[key][n]
+            for key in ("y_true", "y_pred")
+            if isinstance(case.get(key), list) and len(case[key]) == len(outputs)
+        }
+        completed.append({**listed, **output} if isinstance(output, dict) else output)
+    slopes = case.get("expected_grad")
+    flat = None if slopes is None else list(_leaves(slopes))
+    return {**case, "y_true": None, "y_pred": None, "expected_grad": flat}, {**params, "outputs": completed}
+
+
+def _leaves(value: Any, depth: int = 0) -> Iterator[Any]:
+    if isinstance(value, list) and depth <= MAX_DIMENSIONS:
+        for item in value:
+            yield from _leaves(item, depth + 1)
+    else:
+        yield value
+
+
 def _param(path: Path, place: str, key: str, value: Any) -> Any:
     if key == "outputs":
         if not isinstance(value, list):
@@ -177,10 +242,12 @@ def _param(path: Path, place: str, key: str, value: Any) -> Any:
         return tuple(_output(path, f"{place}[{n}]", output) for n, output in enumerate(value))
     if isinstance(value, list):
         if key == "weights" and any(isinstance(layer, list) for layer in value):
-            return tuple(array(path, f"{place}[{n}]", layer) for n, layer in enumerate(value))
+            return tuple(array(path, f"{place}[{n}]", layer).astype(np.float64) for n, layer in enumerate(value))
         if key not in ARRAY_PARAMS:
             return tuple(array(path, place, value).ravel().tolist())
         return array(path, place, value).astype(np.float64)
+    if key == "class_weight" and isinstance(value, dict):
+        return _by_class(path, place, value)
     if isinstance(value, str) and value in TEXT_NUMBERS:
         return TEXT_NUMBERS[value]
     if value is None or isinstance(value, bool | int | float | str):
@@ -188,13 +255,29 @@ def _param(path: Path, place: str, key: str, value: Any) -> Any:
     return _bad(path, place, "a number, a text or a list", type(value).__name__, "correct it")
 
 
+def _by_class(path: Path, place: str, weights: Mapping[str, Any]) -> npt.NDArray[np.float64]:
+    """{"0": 1.0, "2": 5.0}: one weight a class, 1 where none is named."""
+    if not weights or not all(key.isdecimal() and len(key) < 6 for key in weights):
+        _bad(path, place, 'class numbers, as in {"0": 1.0}', repr(weights)[:60], "name classes by their index")
+    found = np.ones(max(map(int, weights)) + 1)
+    for key, weight in weights.items():
+        found[int(key)] = float(array(path, f"{place}.{key}", weight).reshape(()))
+    return found
+
+
 def _output(path: Path, place: str, output: Any) -> Mapping[str, Any]:
     if not isinstance(output, dict) or not {"loss", "y_true", "y_pred"} <= set(output):
         _bad(path, place, "an object with loss, weight, y_true, y_pred", repr(output)[:60], "complete it")
+    params = output.get("params") or {}
+    if not isinstance(params, dict):
+        _bad(path, f"{place}.params", "an object", type(params).__name__, 'write {"delta": 1.0}')
+    weight = output.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float):
+        _bad(path, f"{place}.weight", "a number", repr(weight)[:60], "correct it")
     return {
         "loss": str(output["loss"]),
-        "weight": float(output.get("weight", 1.0)),
-        "params": {k: _param(path, f"{place}.params.{k}", k, v) for k, v in (output.get("params") or {}).items()},
+        "weight": float(weight),
+        "params": {key: _param(path, f"{place}.params.{key}", key, value) for key, value in params.items()},
         "y_true": array(path, f"{place}.y_true", output["y_true"]),
         "y_pred": array(path, f"{place}.y_pred", output["y_pred"]),
     }

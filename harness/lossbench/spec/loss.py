@@ -47,7 +47,8 @@ class Binding:
     backend: `tensorflow`, `torch` or `jax`.
     name: `keras`, `tf.nn`, `functional`, `optax`, `jax.nn`, `formula`, ...; unique within loss and backend.
     call: `call(m, y_true, y_pred, **params)`; returns the unreduced losses (see `unit`) or, where
-        `reduction` is among `accepts`, the reduced loss.
+        `reduction` is among `accepts`, the reduced loss; or a pair of these and a number that is added
+        once to the reduced loss, such as a penalty on weights.
     docs: the qualified public names it exercises, e.g. `torch.nn.functional.huber_loss`.
     unit: what one number of its unreduced output stands for.
     accepts: the parameters handed to `call`; a parameter that is set, not here and not generic

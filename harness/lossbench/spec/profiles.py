@@ -53,12 +53,16 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What a run does. timed_seconds: for all timed calls together, to be shared out over the timed cells."""
+    """What a run does. timed_seconds: for all timed calls together, to be shared out over the timed cells.
+
+    visits: how often the schedule comes round to each timed cell.
+    """
 
     name: str
     summary: str
     sweeps: tuple[Sweep, ...]
     timed_seconds: float
+    visits: int = 6
 
 
 def _compiled(**modes: tuple[Mode, ...]) -> Modes:
@@ -69,6 +73,7 @@ QUICK: Final = Profile(
     name="quick",
     summary="float32; every loss eagerly, compiled in TensorFlow and JAX; ordinary inputs and one edge each",
     timed_seconds=30,
+    visits=3,
     sweeps=(
         Sweep(modes=EAGER, bindings="first and formula"),
         Sweep(
@@ -81,7 +86,7 @@ QUICK: Final = Profile(
         Sweep(
             timed=True,
             modes=EAGER,
-            bindings="first and formula",
+            bindings="first",
             sizes=("large",),
         ),
         Sweep(

@@ -63,7 +63,7 @@ def reduce(
     if reduction == "batchmean":
         return m.sum(losses) / float(losses.shape[0] if len(losses.shape) else 1)
     if reduction == "mean_with_sample_weight":
-        return m.mean(losses) if weight is None else m.sum(losses) / m.sum(weight)
+        return m.mean(losses) if weight is None else m.sum(losses) / (m.sum(weight) * _times(losses, weight))
     if reduction == "sum_by_nonzero_weights":
         return m.mean(losses) if weight is None else _by_nonzero(m, losses, weight)
     if reduction in ("weighted_mean", "mean_over_valid"):
@@ -97,14 +97,20 @@ def _aligned(m: Ops, sample_weight: Array | float, losses: Array) -> Array:
     rank = len(losses.shape)
     if len(weight.shape) == rank + 1 and weight.shape[-1] == 1:
         return m.reshape(weight, tuple(weight.shape[:-1]))
-    while 0 < len(weight.shape) < rank:
-        weight = m.expand_dims(weight, -1)
+    if tuple(weight.shape) == tuple(losses.shape[: len(weight.shape)]):
+        while 0 < len(weight.shape) < rank:
+            weight = m.expand_dims(weight, -1)
     return weight
+
+
+def _times(losses: Array, weight: Array) -> float:
+    """How often each weight counts once it is broadcast to the losses."""
+    return float(prod(losses.shape) // max(prod(weight.shape), 1))
 
 
 def _by_nonzero(m: Ops, losses: Array, weight: Array) -> Array:
     present = m.where(weight == 0, weight * 0.0, weight * 0.0 + 1.0)
-    count = m.sum(present) * float(prod(losses.shape) // max(prod(weight.shape), 1))  # as if broadcast
+    count = m.sum(present) * _times(losses, weight)
     return m.where(count == 0, count * 0.0, m.sum(losses) / m.maximum(count, 1.0))
 
 

@@ -3,6 +3,7 @@
 Below the last precision every doubt (an undecided comparison, a ball that touches a singular point)
 ends the attempt at once and the next precision is tried. On the last one a ball around 0 that is
 narrower than 2**-NEGLIGIBLE_BITS counts as 0: no difference of float64 numbers, and no product of a few, is that small.
+An attempt in wide arithmetic notes its doubts, element by element, and goes on.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import flint
 import numpy as np
+import numpy.typing as npt
 
 PRECISIONS_BITS: Final = (128, 640, 2560, 8192)
 NEGLIGIBLE_BITS: Final = 4096
@@ -26,18 +28,40 @@ class Undecided(ArithmeticError):  # noqa: N818  it is a state of knowledge, not
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """The precision in use; `last` if there is no better one to ask for."""
+    """The precision in use; `last` if there is no better one to ask for.
+
+    carrier: of the midpoints where whole arrays are computed at once, None for flint's balls. doubts: the
+    masks of elements whose comparisons or limits that arithmetic could not decide.
+    """
 
     bits: int
     last: bool
+    carrier: npt.DTypeLike | None = None
+    doubts: list[npt.NDArray[np.bool_]] = field(default_factory=list)
 
 
-_current: ContextVar[Attempt] = ContextVar("attempt", default=Attempt(bits=128, last=True))  # noqa: B039  frozen
+_current: ContextVar[Attempt] = ContextVar("attempt", default=Attempt(bits=128, last=True))  # noqa: B039  notes no doubts
 
 
 def is_last() -> bool:
     """Whether doubts have to be settled now."""
     return _current.get().last
+
+
+def carrier() -> Any:
+    """The numpy type of wide midpoints, None where balls are computed one by one."""
+    return _current.get().carrier
+
+
+def doubt(mask: npt.NDArray[np.bool_]) -> None:
+    """Some elements are undecided: ends the attempt unless it is the last one; a wide one takes note."""
+    if not mask.any():
+        return
+    attempt = _current.get()
+    if attempt.carrier is not None:
+        attempt.doubts.append(mask)
+    elif not attempt.last:
+        raise Undecided
 
 
 @contextmanager

@@ -11,12 +11,15 @@ from collections.abc import Callable
 import numpy as np
 from flint import arb
 
-from lossbench.judge.oracle import limits
-from lossbench.judge.oracle.reals import NEGATIVE, NOT_A_NUMBER, POSITIVE, Balls, Reals, as_balls, larger_of
+from lossbench.judge.oracle import limits, wide
+from lossbench.judge.oracle.reals import NEGATIVE, NOT_A_NUMBER, POSITIVE, Reals, as_balls, largest_along
 
 
-def _each(function: Callable[..., arb], arguments: int = 1) -> Callable[..., object]:
-    return np.frompyfunc(function, arguments, 1)  # type: ignore[no-any-return]
+def _each(function: Callable[..., arb], kernel: Callable[..., wide.Wide], arguments: int = 1) -> Callable[..., object]:
+    """A function of balls for whole arrays, with the kernel that serves Wide arrays in its place."""
+    ufunc: Callable[..., object] = np.frompyfunc(function, arguments, 1)
+    wide.KERNELS[ufunc] = kernel
+    return ufunc
 
 
 def _log2() -> arb:
@@ -66,13 +69,17 @@ def _positive(function: Callable[[arb], arb]) -> Callable[[arb], arb]:
     return lambda z: function(z) if z > 0 else arb.nan()
 
 
-_EXP, _EXPM1, _LOG, _LOG1P, _SQRT = (_each(f) for f in (arb.exp, arb.expm1, arb.log, arb.log1p, arb.sqrt))
-_COSH, _SINH, _TANH = (_each(f) for f in (arb.cosh, arb.sinh, arb.tanh))
-_SOFTPLUS, _SIGMOID, _LOGCOSH, _SECH2 = (_each(f) for f in (_softplus, _sigmoid, _logcosh, _sech_squared))
-_LGAMMA, _DIGAMMA = _each(_positive(arb.lgamma)), _each(_positive(arb.digamma))
-_RECIPROCAL, _HALF_RSQRT = _each(lambda z: 1 / z), _each(lambda z: z.rsqrt() / 2)
-_XLOGY, _XLOG1PY = _each(_xlogy, 2), _each(_xlog1py, 2)
-_ABSORBING, _ABSORBING_QUOTIENT = _each(_absorbing, 2), _each(_absorbing_quotient, 2)
+_EXP, _EXPM1 = _each(arb.exp, wide.exp), _each(arb.expm1, wide.expm1)
+_LOG, _LOG1P = _each(arb.log, wide.log), _each(arb.log1p, wide.log1p)
+_SQRT, _HALF_RSQRT = _each(arb.sqrt, wide.sqrt), _each(lambda z: z.rsqrt() / 2, wide.half_rsqrt)
+_COSH, _SINH, _TANH = _each(arb.cosh, wide.cosh), _each(arb.sinh, wide.sinh), _each(arb.tanh, wide.tanh)
+_SOFTPLUS, _SIGMOID = _each(_softplus, wide.softplus), _each(_sigmoid, wide.sigmoid)
+_LOGCOSH, _SECH2 = _each(_logcosh, wide.logcosh), _each(_sech_squared, wide.sech_squared)
+_LGAMMA, _DIGAMMA = (_each(f, wide.one_by_one(f)) for f in (_positive(arb.lgamma), _positive(arb.digamma)))
+_RECIPROCAL = _each(lambda z: 1 / z, wide.reciprocal)
+_XLOGY, _XLOG1PY = _each(_xlogy, wide.xlogy, 2), _each(_xlog1py, wide.xlog1py, 2)
+_ABSORBING = _each(_absorbing, wide.absorbing, 2)
+_ABSORBING_QUOTIENT = _each(_absorbing_quotient, wide.absorbing_quotient, 2)
 
 
 def add(a: Reals, b: Reals) -> Reals:
@@ -208,7 +215,10 @@ def power(a: Reals, exponent: arb) -> Reals:
     def real_power(z: arb) -> arb:
         return z**exponent if z > 0 else at_zero if z.is_zero() else arb.nan()
 
-    balls = _each(real_power)(a.balls)
+    if isinstance(a.balls, wide.Wide):
+        balls: object = wide.real_power(a.balls, float(exponent))
+    else:
+        balls = np.frompyfunc(real_power, 1, 1)(a.balls)
     return limits.settle(balls, lambda p: np.power(p + 0.0, float(exponent)), a)
 
 
@@ -219,10 +229,7 @@ def total(a: Reals, axis: tuple[int, ...]) -> Reals:
 
 def maximum_along(a: Reals, axis: tuple[int, ...]) -> Reals:
     """The largest element; a nan makes it nan, and of nothing it is -inf. Raises Undecided."""
-    balls: Balls = a.balls
-    for i in sorted((i % max(a.balls.ndim, 1) for i in axis), reverse=True):
-        balls = as_balls(larger_of.reduce(balls, axis=i, initial=arb.neg_inf()))
-    out = as_balls(balls)
+    out = largest_along(a.balls, axis)
     nan = np.asarray(np.any(a.kinds == NOT_A_NUMBER, axis=axis))
     infinite = np.asarray(np.any(a.kinds == POSITIVE, axis=axis))
     empty = np.asarray(np.all(a.kinds == NEGATIVE, axis=axis))

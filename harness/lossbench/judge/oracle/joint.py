@@ -125,7 +125,7 @@ def largest(a: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
     kept = _kept(a.shape, axes)
     out = el.maximum_along(a.value, axes).reshaped(lambda part: part.reshape(kept))
     nan = np.asarray(out.kinds == NOT_A_NUMBER)
-    wins: Mask = ~(reals.less(a.value, out) | (a.value.kinds == NOT_A_NUMBER)) & ~nan
+    wins: Mask = reals.attain(a.value, out) & ~nan
     tied = wins & (np.sum(wins, axis=axes).reshape(kept) > 1)
     owed: Floats = np.max(np.where(wins, a.owed, 0.0), axis=axes, initial=0.0).reshape(kept)
     shape = kept if keepdims else tuple(n for i, n in enumerate(kept) if i not in axes)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import log_expit, xlog1py, xlogy
 
-from lossbench.judge.oracle.attempt import Undecided, is_last
+from lossbench.judge.oracle.attempt import doubt
 from lossbench.judge.oracle.reals import (
     FINITE,
     NEGATIVE,
@@ -53,12 +53,11 @@ def settle(balls: object, rule: Rule, *arguments: Reals, singular: bool = True) 
             special = special | (argument.kind != FINITE)
     if finite.all() and not special.any():
         return Reals(out)
-    if not singular and not (finite | special).all() and not is_last():
-        raise Undecided
+    if not singular:
+        doubt(~(finite | special))
     here = special | ~finite
     limit = np.broadcast_to(rule(*(_fitting(argument, here, out.shape) for argument in arguments)), out.shape)
-    if not is_last() and (~finite & ~special & np.isfinite(limit)).any():
-        raise Undecided  # the ball touches a singular point that the number itself avoids
+    doubt(~finite & ~special & np.isfinite(limit))  # the ball touches a singular point that the number avoids
     known = Reals.of(np.where(here, limit, 0.0))
     chosen = as_balls(np.where(here, known.balls, out))
     return Reals(chosen, np.where(here, kinds_of(limit), FINITE).astype(np.int8))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,17 @@ from lossbench.spec.ops import Axis
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weighted:
-    """Losses already multiplied by their weights, with the weights that `weighted_mean` and
-    `mean_over_valid` divide by the sum of (0 for an ignored sample)."""
+    """Losses already multiplied by their weights, with the weights that `weighted_mean` divides by the sum of
+    (0 for an ignored sample).
+
+    valid: which samples `mean_over_valid` counts; those of a weight other than 0, if left out. added: one number
+    that comes on top once, after the reduction.
+    """
 
     losses: Array
-    weights: Array
+    weights: Array | None = None
+    valid: Mask | None = None
+    added: Array | None = None
 
 
 def _axes(a: Array, axis: Axis) -> tuple[int, ...]:
@@ -69,9 +75,14 @@ class ExactOps:
         """Numbers of an integer or boolean array as an array."""
         return lift(a)
 
-    def weighted(self, losses: Array, *, weights: Operand) -> Weighted:
+    def weighted(self, losses: Array, *, weights: Operand, valid: Any = None) -> Weighted:
         """What a reference returns if its losses carry weights of their own (class weights, ignored samples)."""
-        return Weighted(losses=losses, weights=lift(weights))
+        return Weighted(losses=losses, weights=lift(weights), valid=None if valid is None else _mask(valid))
+
+    def plus(self, losses: Array | Weighted, added: Operand) -> Weighted:
+        """What a reference returns if one number, a penalty, comes on top of the reduced losses."""
+        known = losses if isinstance(losses, Weighted) else Weighted(losses=losses)
+        return replace(known, added=lift(added))
 
     # functions of one number
 

@@ -228,7 +228,7 @@ def power(a: Array, exponent: Array) -> Array:
     """a**exponent: one constant finite exponent; otherwise exp(exponent log a), for a >= 0."""
     if exponent.active or exponent.value.balls.size != 1 or exponent.value.kind is not None:
         return apply(EXP, multiply(exponent, apply(LOG, a), absorbing=True))
-    e = exponent.value.balls.ravel()[0]
+    e = reals.scalar(exponent.value)
     e_float = float(e)
     return apply(
         Primitive(

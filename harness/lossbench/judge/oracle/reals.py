@@ -1,6 +1,6 @@
 """Arrays of extended reals: a certified ball per finite number, and +inf, -inf, nan by name.
 
-`balls` is an object array of flint.arb; `kind` is None where every element is finite, else an int8
+`balls` is an object array of flint.arb, or a Wide array; `kind` is None where every element is finite, else an int8
 array of FINITE, POSITIVE, NEGATIVE, NOT_A_NUMBER. A finite element always has a finite ball: what
 happens at singular points is settled by `limits`, nowhere else.
 """
@@ -8,13 +8,14 @@ happens at singular points is settled by `limits`, nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
 from flint import arb
 
-from lossbench.judge.oracle.attempt import NEGLIGIBLE_BITS, Undecided, is_last
+from lossbench.judge.oracle.attempt import NEGLIGIBLE_BITS, Undecided, carrier, doubt, is_last
+from lossbench.judge.oracle.wide import KERNELS, Wide, from_balls, largest
 
 Balls = npt.NDArray[np.object_]
 Mask = npt.NDArray[np.bool_]
@@ -31,12 +32,13 @@ _OF_KIND: Final = (ZERO, arb.pos_inf(), arb.neg_inf(), arb.nan())
 _MAX: Final = float(np.finfo(np.float64).max)
 _SMALLEST: Final = 5e-324
 _is_finite = np.frompyfunc(arb.is_finite, 1, 1)
+KERNELS[_is_finite] = Wide.finite
 
 
 def as_balls(value: Any) -> Balls:
     """An object array, 0-d ones included (numpy's arithmetic turns those into bare scalars)."""
-    if isinstance(value, np.ndarray):
-        return value
+    if isinstance(value, np.ndarray | Wide):
+        return cast(Balls, value)
     box: Balls = np.empty((), dtype=object)
     box[()] = value
     return box
@@ -67,6 +69,8 @@ class Reals:
             kind[np.isposinf(exact)] = POSITIVE
             kind[np.isneginf(exact)] = NEGATIVE
             kind[np.isnan(exact)] = NOT_A_NUMBER
+        if (kept := carrier()) is not None:
+            return Reals(cast(Balls, Wide.of(exact, kept)), kind)
         balls: Balls = np.empty(exact.shape, dtype=object)
         balls.reshape(-1)[:] = [arb(value) for value in exact.ravel().tolist()]
         return Reals(balls, kind)
@@ -74,6 +78,8 @@ class Reals:
     @staticmethod
     def full(shape: tuple[int, ...], value: float) -> Reals:
         """An array that repeats one finite number."""
+        if carrier() is not None:
+            return Reals.of(np.full(shape, value))
         balls: Balls = np.empty(shape, dtype=object)
         balls[...] = arb(value)
         return Reals(balls)
@@ -92,12 +98,20 @@ class Reals:
         """Float64 nearby; a finite number beyond float64's range gives its largest one."""
         if self._floats is None:
             near = np.asarray(self.balls.astype(np.float64))
+            if self.kind is None:
+                self._floats = np.asarray(np.clip(near, -_MAX, _MAX))
+                return self._floats
             finite = self.kinds == FINITE
             self._floats = np.where(finite, np.clip(np.nan_to_num(near), -_MAX, _MAX), near)
         return self._floats
 
     def proxy(self, here: Mask) -> Floats:
         """Float64 stand-ins for IEEE's limit rules: sign, zeros and infinities are right `here`. Raises Undecided."""
+        if isinstance(self.balls, Wide):
+            chosen = here & (self.kinds == FINITE)
+            sign = self.sign(here=chosen)
+            stand_in = np.where(self.floats == 0.0, sign * _SMALLEST, np.where(sign == 0.0, 0.0, self.floats))
+            return np.where(chosen, stand_in, self.floats)
         balls, near = np.broadcast_arrays(self.balls, self.floats)
         out = np.array(near)
         kinds = np.broadcast_to(self.kinds, out.shape)
@@ -106,12 +120,16 @@ class Reals:
         out[chosen] = np.where(out[chosen] == 0.0, sign * _SMALLEST, np.where(sign == 0.0, 0.0, out[chosen]))
         return out
 
-    def sign(self) -> Floats:
-        """-1, 0, 1 of finite numbers and infinities, nan of nan. Raises Undecided."""
+    def sign(self, *, here: Mask | None = None) -> Floats:
+        """-1, 0, 1 of finite numbers and infinities, nan of nan. Raises Undecided. here: where it matters."""
         out = np.zeros(self.shape)
         out[np.asarray(self.balls > ZERO, dtype=bool)] = 1.0
         out[np.asarray(self.balls < ZERO, dtype=bool)] = -1.0
         out[self.kinds == NOT_A_NUMBER] = np.nan
+        if isinstance(self.balls, Wide):
+            open_ = (out == 0.0) & ~(self.balls == ZERO)
+            doubt(open_ if here is None else open_ & here)
+            return out
         for ball in self.balls[out == 0.0]:
             if not ball.is_zero():
                 require_negligible(ball)
@@ -151,7 +169,10 @@ def less(a: Reals, b: Reals) -> Mask:
     below = np.asarray(a.balls < b.balls, dtype=bool)
     above = np.asarray(a.balls > b.balls, dtype=bool)
     open_ = ~(below | above)
-    if open_.any():
+    if open_.any() and carrier() is not None:
+        same = np.asarray(a.balls == b.balls, dtype=bool)
+        doubt(open_ & ~same & (np.asarray(a.kinds) == FINITE) & (np.asarray(b.kinds) == FINITE))
+    elif open_.any():
         settled = (np.asarray(a.kinds) != FINITE) | (np.asarray(b.kinds) != FINITE)
         left, right = np.broadcast_arrays(a.balls, b.balls)
         for i in np.argwhere(open_ & ~settled):
@@ -182,3 +203,34 @@ def larger(a: arb, b: arb) -> arb:
 
 
 larger_of = np.frompyfunc(larger, 2, 1)
+
+
+def largest_along(balls: Balls, axis: tuple[int, ...]) -> Balls:
+    """The largest ball along axes. Raises Undecided."""
+    if isinstance(balls, Wide):
+        out, open_ = largest(balls, axis)
+        doubt(open_)
+        return cast(Balls, out)
+    for i in sorted((i % max(balls.ndim, 1) for i in axis), reverse=True):
+        balls = as_balls(larger_of.reduce(balls, axis=i, initial=arb.neg_inf()))
+    return as_balls(balls)
+
+
+def attain(a: Reals, top: Reals) -> Mask:
+    """Where an element is the `top` that was found among them. Raises Undecided."""
+    if isinstance(a.balls, Wide) and isinstance(top.balls, Wide):
+        return np.asarray(a.balls.mid == top.balls.mid) & (a.kinds != NOT_A_NUMBER)
+    return np.asarray(~(less(a, top) | (a.kinds == NOT_A_NUMBER)))
+
+
+def scalar(a: Reals) -> arb:
+    """The ball of an array of one finite number."""
+    ball = a.balls.balls() if isinstance(a.balls, Wide) else a.balls
+    return ball.ravel()[0]
+
+
+def as_wide(a: Reals, kept: npt.DTypeLike) -> Wide:
+    """The finite numbers as Wide, whatever they are held in; specials as float64 has them."""
+    if isinstance(a.balls, Wide):
+        return a.balls
+    return from_balls(a.balls, kept)

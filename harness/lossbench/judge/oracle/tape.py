@@ -28,6 +28,7 @@ from lossbench.judge.oracle.reals import (
     as_balls,
     where,
 )
+from lossbench.judge.oracle.wide import KERNELS, hull_max
 
 _MAX = float(np.finfo(np.float64).max)
 
@@ -182,6 +183,7 @@ def _product(a: Reals, a_high: Reals | None, b: Reals, b_high: Reals | None) -> 
 
 
 _hull_max = np.frompyfunc(lambda a, b: a.max(b), 2, 1)
+KERNELS[_hull_max] = hull_max
 
 
 def _larger(a: Reals, b: Reals) -> Reals:

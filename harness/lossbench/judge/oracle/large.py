@@ -1,0 +1,282 @@
+"""Large arrays: whole-array arithmetic with error bounds first, certified balls for what it leaves open.
+
+Every number that comes out of float64 or long double carries a radius. It counts if twice the radius is below
+`CERTAIN_ULPS` of a unit in the last place of the dtype (and, but for float64, both ends of the ball round
+alike); otherwise the rows, or single elements where those stand alone, go on to the next arithmetic,
+equal ones once. A reduction adds what each row came to. Nothing is sampled and nothing is guessed: where more than
+`BALL_ELEMENTS` would need balls, or a reduced value is not certain enough, there is no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from lossbench.judge.oracle import elementary as el
+from lossbench.judge.oracle.attempt import PRECISIONS_BITS, Attempt, Undecided, attempts, working
+from lossbench.judge.oracle.bounded import Bounded, Points, uncertain
+from lossbench.judge.oracle.exact import Exact, ExactArray
+from lossbench.judge.oracle.namespace import x
+from lossbench.judge.oracle.onesided import complete
+from lossbench.judge.oracle.operations import Array, divide, lift
+from lossbench.judge.oracle.problem import Problem, open_elements
+from lossbench.judge.oracle.reals import FINITE, NOT_A_NUMBER, Balls, Floats, Kinds, Mask, Reals
+from lossbench.judge.oracle.reductions import divisor, reduce
+from lossbench.judge.oracle.tape import Cotangent, gradient
+from lossbench.judge.oracle.wide import Wide, long_double
+from lossbench.spec.formats import FORMATS, Format
+
+CHUNK_ELEMENTS: Final = 32_768
+"""Computed together: few enough to stay in the cache, many enough to hide numpy's own cost."""
+
+BALL_ELEMENTS: Final = 65_536
+BALLS_TOGETHER: Final = 2048
+
+Rows = npt.NDArray[np.int64]
+
+
+def carriers(fmt: Format) -> list[npt.DTypeLike]:
+    """In what whole arrays are computed, the fastest first; nothing where none has digits to spare."""
+    wider = long_double()
+    return ([np.float64] if fmt.precision < 50 else []) + ([] if wider is None else [wider])
+
+
+def evaluate(problem: Problem, dtype: str) -> Exact | None:
+    """Value and gradient with certain digits; None where that is out of reach."""
+    separable = problem.separable()
+    if separable == "batch":
+        return _together(problem, dtype)
+    shape = None if problem.wrt is None else problem.given[problem.wrt].shape
+    parts = problem.flat() if separable == "element" else problem
+    try:
+        found = _Rows(problem=parts, fmt=FORMATS[dtype], divide_by=_divisor(problem, parts)).found()
+    except Undecided:
+        return None
+    return found if shape is None or found is None else found.shaped(problem, shape)
+
+
+def _divisor(problem: Problem, parts: Problem) -> Array | int:
+    """Of the whole reduction, from chunks of it."""
+    if problem.reduction in ("none", "sum"):
+        return 1
+    if problem.reduction == "batchmean":
+        return problem.rows
+    weighted = problem.reduction not in ("mean", "batchmean")
+    with working(_attempt(long_double() or np.float64)) as attempt:
+        counts: list[Any] = []
+        for rows in _chunks(np.arange(parts.rows), parts):
+            summands, _ = parts.at(rows).forward()
+            count = divisor(x, summands, problem.reduction)
+            counts.append(count)
+            if isinstance(count, Array) and count.active:
+                raise Undecided
+            if not weighted:
+                return summands.losses.value.balls.size * parts.rows // len(rows)
+        if attempt.doubts:
+            raise Undecided
+    if all(isinstance(count, int) for count in counts):
+        return sum(counts)
+    arrays = [lift(count) for count in counts]
+    with working(next(attempts())):
+        total = _added([_as_balls(a.value) for a in arrays])
+        return Array(total, np.asarray(sum(float(a.owed) for a in arrays)))
+
+
+def _attempt(carrier: npt.DTypeLike) -> Attempt:
+    return Attempt(bits=PRECISIONS_BITS[0], last=True, carrier=carrier)
+
+
+def _as_balls(a: Reals) -> Reals:
+    return Reals(a.balls.balls(), a.kind) if isinstance(a.balls, Wide) else a
+
+
+def _added(parts: list[Reals]) -> Reals:
+    balls = np.concatenate([part.balls.reshape(-1) for part in parts])
+    kinds = np.concatenate([part.kinds.reshape(-1) for part in parts])
+    return el.total(Reals(balls, kinds), (0,))
+
+
+def _chunks(rows: Rows, problem: Problem, elements: int = CHUNK_ELEMENTS) -> Iterator[Rows]:
+    """Runs of rows, each of a length that is no other dimension's: doubts are told from it whose they are."""
+    tail = problem.given["y_pred"].shape[1:]
+    step = max(1, elements // max(1, int(np.prod(tail, dtype=np.int64))))
+    while step in tail:
+        step += 1
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step]
+
+
+@dataclass(kw_only=True)
+class _Rows:
+    """The rows of a problem, evaluated in chunks and put together."""
+
+    problem: Problem
+    fmt: Format
+    divide_by: Array | int
+    sums: list[Reals] = field(default_factory=list)
+    owed: float = 0.0
+    values: Points | None = None
+    slopes: Points | None = None
+    by_balls: int = 0
+    bits: int = 53
+
+    def found(self) -> _Found | None:
+        pending = np.arange(self.problem.rows)
+        for carrier in carriers(self.fmt):
+            open_ = [self._wide(rows, carrier) for rows in _chunks(pending, self.problem)]
+            pending = np.concatenate(open_) if open_ else pending
+            if not pending.size:
+                break
+        if pending.size and not self._balls(pending):
+            return None
+        value = self._value()
+        if value is None:
+            return None
+        return _Found(value=value, slopes=self.slopes, rows=self)
+
+    def _wide(self, rows: Rows, carrier: npt.DTypeLike) -> Rows:
+        """Evaluates a chunk, keeps what is certain and returns the rows that are not."""
+        part = self.problem.at(rows)
+        with working(_attempt(carrier)) as attempt:
+            summands, by = part.forward()
+            losses = summands.losses
+            out = reduce(x, summands, reduction=self.problem.reduction, divide_by=self.divide_by)
+            bar = None if by is None else gradient(out, by)
+            bad = _doubtful(attempt.doubts, len(rows), part)
+            size = losses.value.balls
+            vague = ~size.finite() & (losses.value.kinds == FINITE)  # type: ignore[attr-defined]
+            if self.problem.reduction == "none":
+                vague = vague | uncertain(losses.value, self.fmt)
+            bad |= _per_row(vague)
+            if bar is not None:
+                at = part.given[str(part.wrt)]
+                open_ = open_elements(bar, at)
+                for end in (bar.low,) if bar.high is None else (bar.low, bar.high):
+                    open_ = open_ | uncertain(end, self.fmt)
+                bad |= _per_row(open_) & ~_has_nan(part)
+            good = ~bad
+            self._keep(rows, good, losses, bar)
+        return rows[bad]
+
+    def _balls(self, rows: Rows) -> bool:
+        """The same by balls, equal rows once; False where these are too many."""
+        size = max(1, self.problem.given["y_pred"].size // max(1, self.problem.rows))
+        first, again = _distinct(self.problem, rows)
+        if first.size * size > BALL_ELEMENTS:
+            return False
+        self.by_balls = first.size * size
+        order = np.argsort(again, kind="stable")
+        ends = np.searchsorted(again[order], np.arange(first.size + 1))
+        for chosen in _chunks(np.arange(first.size), self.problem, BALLS_TOGETHER):
+            group = order[ends[chosen[0]] : ends[chosen[-1] + 1]]
+            if not self._exactly(rows[first[chosen]], rows[group], again[group] - chosen[0]):
+                return False
+        return True
+
+    def _exactly(self, rows: Rows, all_rows: Rows, again: Rows) -> bool:
+        part = self.problem.at(rows)
+        for attempt in attempts():
+            with working(attempt):
+                try:
+                    summands, by = part.forward()
+                    out = reduce(x, summands, reduction=self.problem.reduction, divide_by=self.divide_by)
+                    bar = None if by is None else gradient(out, by)
+                except Undecided:
+                    continue
+                if bar is not None:
+                    open_ = open_elements(bar, part.given[str(part.wrt)])
+                    if open_.any():
+                        bar = complete(bar, open_, part, divide_by=self.divide_by)
+            ends = [] if bar is None else [bar.low] if bar.high is None else [bar.low, bar.high]
+            ends += [summands.losses.value] if self.problem.reduction == "none" else []
+            name = self.fmt.name
+            sure = all(ExactArray(end, None, summands.losses.owed, name).is_certified() for end in ends)
+            if sure or attempt.last:
+                self.bits = max(self.bits, attempt.bits)
+                with working(attempt):
+                    losses = _repeated(summands.losses, again)
+                    repeated = None if bar is None else bar.rearranged(lambda p: p[again])
+                    self._keep(all_rows, np.ones(len(all_rows), bool), losses, repeated)
+                return sure
+        return False
+
+    def _keep(self, rows: Rows, good: Mask, losses: Array, bar: Cotangent | None) -> None:
+        chosen = losses.value if good.all() else losses.value.reshaped(lambda p: p[good])
+        owed = losses.owed[good]
+        if self.problem.reduction == "none":
+            self.values = self.values or Points.empty(self.problem.rows, losses.shape[1:], self.fmt)
+            self.values.put(rows[good], chosen, None, owed)
+        else:
+            axes = tuple(range(len(chosen.shape)))
+            self.sums.append(_as_balls(el.total(chosen, axes)))
+            self.owed += float(np.sum(owed + np.abs(chosen.floats)))
+        if bar is None:
+            return
+        self.slopes = self.slopes or Points.empty(self.problem.rows, bar.low.shape[1:], self.fmt)
+        high = None if bar.high is None else bar.high.reshaped(lambda p: p[good])
+        self.slopes.put(rows[good], bar.low.reshaped(lambda p: p[good]), high, bar.owed[good])
+
+    def _value(self) -> ExactArray | None:
+        name = self.fmt.name
+        if self.problem.reduction == "none":
+            assert self.values is not None, "there are rows"
+            return Bounded.of(self.values, name)
+        with working(next(attempts())):
+            summed = Array(_added(self.sums), np.asarray(self.owed))
+            out = divide(summed, lift(self.divide_by))
+            wide = out.value
+            if bool(uncertain(wide, self.fmt).any()):
+                return None
+        return ExactArray(out.value, None, out.owed, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    value: ExactArray
+    slopes: Points | None
+    rows: _Rows
+
+    def shaped(self, problem: Problem, shape: tuple[int, ...]) -> Any:
+        raise NotImplementedError
+
+
+def _repeated(a: Array, again: Rows) -> Array:
+    return Array(a.value.reshaped(lambda p: p[again]), a.owed[again])
+
+
+def _per_row(mask: Mask) -> Mask:
+    return np.asarray(mask.reshape(len(mask), -1).any(axis=1))
+
+
+def _has_nan(part: Problem) -> Mask:
+    """Rows with a NaN among their inputs, where NaN may be the right derivative."""
+    found = np.zeros(part.rows, bool)
+    for name in part.per_row:
+        values = part.given[name]
+        if values.dtype.kind == "f":
+            found |= _per_row(np.isnan(values))
+    return found
+
+
+def _doubtful(doubts: list[Mask], rows: int, part: Problem) -> Mask:
+    """The rows that doubts belong to; all of them where that cannot be seen."""
+    bad = np.zeros(rows, bool)
+    for mask in doubts:
+        if mask.shape[:1] == (rows,) and rows not in mask.shape[1:]:
+            bad |= _per_row(mask)
+        else:
+            bad |= True
+    return bad
+
+
+def _distinct(problem: Problem, rows: Rows) -> tuple[Rows, Rows]:
+    """Positions in `rows` of the first of each kind of equal rows, and the kind of every row."""
+    parts = [np.ascontiguousarray(problem.given[name][rows]) for name in sorted(problem.per_row)]
+    packed = np.concatenate([a.reshape(len(rows), -1).view(np.uint8).reshape(len(rows), -1) for a in parts], axis=1)
+    keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
+    _, first, again = np.unique(keys, return_index=True, return_inverse=True)
+    return first, again.ravel()
