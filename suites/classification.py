@@ -302,12 +302,16 @@ def binary_logits(m: Any, y_true: Any, y_pred: Any, *, label_smoothing: float = 
 def binary_logits_stable(
     m: Any, y_true: Any, y_pred: Any, *, label_smoothing: float = 0.0, pos_weight: Any = None
 ) -> Any:
-    """max(z, 0) - z y + log(1 + exp(-|z|)), and its weighted form."""
+    """max(z, 0) - z y + log(1 + exp(-|z|)), and its weighted form.
+
+    max(z, 0) is written (z + |z|) / 2, so that one derivative of |z| at 0 cancels the other, whichever it is.
+    """
     y = smooth_binary(y_true, label_smoothing)
+    half = 0.5 * m.abs(y_pred)
     tail = m.log1p(m.exp(-m.abs(y_pred)))
     if pos_weight is None:
-        return m.maximum(y_pred, 0.0) - y_pred * y + tail
-    return (1.0 - y) * y_pred + (y * (pos_weight - 1.0) + 1.0) * (tail + m.maximum(-y_pred, 0.0))
+        return (0.5 * y_pred + half) - y_pred * y + tail
+    return (1.0 - y) * y_pred + (y * (pos_weight - 1.0) + 1.0) * (tail + (half - 0.5 * y_pred))
 
 
 def torch_binary_logits(m: Any, y_true: Any, y_pred: Any, *, reduction: str = "mean", pos_weight: Any = None) -> Any:
@@ -1181,11 +1185,12 @@ def binary_focal_formula(
     alpha: float | None = None,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
+    clipping: Clip = unclipped,
 ) -> Any:
     y = smooth_binary(y_true, label_smoothing)
     p = m.sigmoid(y_pred) if from_logits else y_pred
     p_t = y * p + (1.0 - y) * (1.0 - p)
-    return m.power(1.0 - p_t, gamma) * binary(m, y, p) * _balance(y, alpha)
+    return m.power(1.0 - p_t, gamma) * binary(m, y, clipping(m, p)) * _balance(y, alpha)
 
 
 def binary_focal_stable(
@@ -1333,7 +1338,7 @@ def exact_categorical_focal(clipping: Clip = unclipped, *, normalise: bool = Fal
         y_pred: Any,
         *,
         gamma: float = 2.0,
-        alpha: Any = 0.25,
+        alpha: Any = 1.0,
         axis: int = -1,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
@@ -1355,16 +1360,17 @@ def categorical_focal_formula(
     y_pred: Any,
     *,
     gamma: float = 2.0,
-    alpha: Any = 0.25,
+    alpha: Any = 1.0,
     axis: int = -1,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
     normalize: bool = False,
+    clipping: Clip = unclipped,
 ) -> Any:
     y = smooth_rows(classes_last(m, y_true, axis), label_smoothing)
     p = classes_last(m, y_pred, axis)
     p = m.softmax(p, axis=-1) if from_logits else p
-    p = divided_by_sum(m, p) if normalize else p
+    p = clipping(m, divided_by_sum(m, p) if normalize else p)
     return m.sum(_per_class(m, alpha, y_pred) * m.power(1.0 - p, gamma) * (-y * m.log(p)), axis=-1)
 
 
@@ -1374,7 +1380,7 @@ def categorical_focal_guarded(
     y_pred: Any,
     *,
     gamma: float = 2.0,
-    alpha: Any = 0.25,
+    alpha: Any = 1.0,
     axis: int = -1,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
@@ -1405,7 +1411,7 @@ categorical_focal = Loss(
     aliases=("CategoricalFocalCrossentropy", "categorical_focal_crossentropy"),
     documented_in=("S1",),
     inputs=ONE_HOT_SIMPLEX,
-    params={"gamma": 2.0, "alpha": 0.25},
+    params={"gamma": 2.0, "alpha": 1.0},
     accepts=("axis", "from_logits", "label_smoothing", "normalize"),
     reference=exact_categorical_focal(),
     unit="row",
@@ -1422,6 +1428,49 @@ categorical_focal = Loss(
         ),
         *formula(categorical_focal_formula, unit="row", accepts=CATEGORICAL_FOCAL, differs="0 log 0 is NaN"),
         *formula(categorical_focal_guarded, name="stable", unit="row", accepts=CATEGORICAL_FOCAL),
+    ),
+)
+
+
+binary_focal_keras = replace(
+    binary_focal,
+    name="binary_focal_keras",
+    title="Binary focal loss, clipped",
+    summary="Binary focal loss whose cross-entropy is of the probability moved into [1e-7, 1 - 1e-7], its factor not.",
+    formula=r"\ell(y, p) = -\alpha_t (1 - p_t)^\gamma \log q_t,\ q = \min(\max(p, 10^{-7}), 1 - 10^{-7})",
+    source="Keras 3 documentation of BinaryFocalCrossentropy and its code (2023)",
+    aliases=("binary_focal_crossentropy_keras",),
+    reference=exact_binary_focal(exactly_clipped),
+    definitions=(
+        Definition(name="unclipped", reference=exact_binary_focal(), where="nothing is clipped; shows at 0 and 1"),
+        *FOCAL_CLIPS[1:],
+    ),
+    bindings=(
+        replace(binary_focal.bindings[0], definition="exact", differs=""),
+        *formula(
+            lambda m, y_true, y_pred, **params: binary_focal_formula(m, y_true, y_pred, clipping=clip, **params),
+            accepts=FOCAL_OPTIONS,
+        ),
+    ),
+)
+
+categorical_focal_keras = replace(
+    categorical_focal,
+    name="categorical_focal_keras",
+    title="Categorical focal loss, clipped",
+    summary="Categorical focal loss of probabilities moved into [1e-7, 1 - 1e-7].",
+    formula=r"\ell(y, p) = -\sum_i \alpha (1 - q_i)^\gamma y_i \log q_i,\ q_i = \min(\max(p_i, 10^{-7}), 1 - 10^{-7})",
+    source="Keras 3 documentation of CategoricalFocalCrossentropy and its code (2023)",
+    aliases=("categorical_focal_crossentropy_keras",),
+    reference=exact_categorical_focal(exactly_clipped),
+    definitions=tuple(d for d in row_definitions(exact_categorical_focal) if d.name != CLIP),
+    bindings=(
+        replace(categorical_focal.bindings[0], differs="divides rows by their sum first"),
+        *formula(
+            lambda m, y_true, y_pred, **params: categorical_focal_formula(m, y_true, y_pred, clipping=clip, **params),
+            unit="row",
+            accepts=CATEGORICAL_FOCAL,
+        ),
     ),
 )
 

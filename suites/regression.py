@@ -249,6 +249,13 @@ def huber_s4_error(m: Any, y_true: Any, y_pred: Any, *, delta: float = 1.0) -> A
     return m.where(error <= delta, m.square(error), delta * (error - 0.5 * delta))
 
 
+def exact_huber_s4(x: Any, y_true: Any, y_pred: Any, *, delta: Any = 1.0) -> Any:
+    """On the threshold itself the loss jumps: no number is its derivative, and none is wrong."""
+    error = x.abs(y_pred - y_true)
+    cliff = x.where(error == delta, x.sqrt(x.abs(error - delta)), 0.0)
+    return huber_s4_error(x, y_true, y_pred, delta=delta) + cliff
+
+
 def smooth_l1_error(m: Any, y_true: Any, y_pred: Any, *, beta: float = 1.0) -> Any:
     error = m.abs(y_pred - y_true)
     if beta == 0:
@@ -304,7 +311,7 @@ huber_s4 = Loss(
     documented_in=("S4",),
     inputs=REAL_PAIR,
     params={"delta": 1.0},
-    reference=huber_s4_error,
+    reference=exact_huber_s4,
     kinks=_threshold_kinks,
     definitions=(
         Definition(name="with_half", reference=huber_error, where="P. J. Huber (1964); shows inside the threshold"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from lossbench import Binding, Definition, Loss, domains
@@ -247,6 +248,51 @@ tversky = Loss(
             unit="batch",
             accepts=("alpha", "beta", "smooth"),
             differs=OPTAX_OVERLAP,
+        ),
+        *formula(tversky_formula, unit="batch", accepts=("reduction", *TVERSKY_OPTIONS)),
+    ),
+)
+
+
+# --- with Keras' epsilon --------------------------------------------------------------------------
+
+dice_keras = replace(
+    dice,
+    name="dice_keras",
+    title="Dice loss with 1e-7 in the divisor",
+    summary="The Dice loss as Keras computes it: 1e-7 is added to the sizes.",
+    formula=r"\ell(y, p) = 1 - \frac{2 \sum_i y_i p_i}{\sum_i y_i + \sum_i p_i + 10^{-7}}",
+    source=f"{MILLETARI}; epsilon as in Keras 3 (2023)",
+    aliases=(),
+    params={"eps": 1e-7},
+    accepts=("axis", "smooth"),
+    definitions=(),
+    bindings=(
+        keras("Dice", "dice", unit="batch", accepts=("axis", "eps"), ignore=("eps",)),
+        *formula(dice_formula, unit="batch", accepts=("reduction", "axis", "smooth", "eps")),
+    ),
+)
+
+tversky_keras = replace(
+    tversky,
+    name="tversky_keras",
+    title="Tversky loss with 1e-7 in the divisor",
+    summary="The Tversky loss with 1e-7 added to the divisor, alpha on the false positives as Keras documents it.",
+    formula=r"\ell(y, p) = 1 - \frac{\sum_i y_i p_i}"
+    r"{\sum_i y_i p_i + \alpha \sum_i (1 - y_i) p_i + \beta \sum_i y_i (1 - p_i) + 10^{-7}}",
+    source=f"{SALEHI}; epsilon as in Keras 3 (2023)",
+    aliases=(),
+    params={**tversky.params, "eps": 1e-7},
+    accepts=("axis", "smooth"),
+    definitions=tuple(d for d in tversky.definitions if d.name.startswith("alpha_of_misses")),
+    bindings=(
+        keras(
+            "Tversky",
+            "tversky",
+            unit="batch",
+            accepts=("alpha", "beta", "axis", "eps"),
+            ignore=("eps",),
+            differs="alpha weighs false negatives, though its documentation says positives",
         ),
         *formula(tversky_formula, unit="batch", accepts=("reduction", *TVERSKY_OPTIONS)),
     ),

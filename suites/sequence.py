@@ -149,7 +149,7 @@ ctc = Loss(
     },
     reference=exact_ctc,
     unit="row",
-    shapes={"small": (4, 8, 6), "large": (32, 16, 32)},
+    shapes={"small": (4, 8, 6), "large": (16, 12, 16)},
     definitions=(
         Definition(
             name="per_label",

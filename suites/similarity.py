@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Final
 
 from lossbench import Binding, Definition, Domain, Loss, domains
@@ -238,6 +239,30 @@ cosine_similarity = Loss(
             definition="zero_vector_undefined",
         ),
         *formula(scaled_cosine, name="stable", unit="row", accepts=COSINE_PARAMS),
+    ),
+)
+
+cosine_similarity_keras = replace(
+    cosine_similarity,
+    name="cosine_similarity_keras",
+    title="Cosine similarity, norms floored",
+    summary="Negative cosine of the angle between target and prediction, with norms that count as 1e-7 at least.",
+    formula=r"\ell(y, p) = - \frac{\sum_i y_i p_i}{\lVert y \rVert_\varepsilon \lVert p \rVert_\varepsilon},\ "
+    r"\lVert v \rVert_\varepsilon = \max(\lVert v \rVert_2, \varepsilon)",
+    source="Keras 3 documentation of CosineSimilarity and its normalisation (2023)",
+    aliases=(),
+    params={**cosine_similarity.params, "eps": 1e-7},
+    accepts=(),
+    definitions=tuple(d for d in cosine_similarity.definitions if d.name != "norm_floor=1e-7"),
+    bindings=(
+        replace(
+            cosine_similarity.bindings[0],
+            call=lambda m, y_true, y_pred, *, eps=1e-7, **params: _keras_cosine(m, y_true, y_pred, **params),  # noqa: ARG005
+            accepts=("reduction", *COSINE_PARAMS, "eps"),
+            differs="the floor is keras.config.epsilon(), 1e-7 unless set otherwise",
+            definition="exact",
+        ),
+        *formula(cosine_formula, unit="row", accepts=(*COSINE_PARAMS, "eps")),
     ),
 )
 

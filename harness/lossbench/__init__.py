@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 from lossbench.spec import domains
+from lossbench.spec.claim import Claim
 from lossbench.spec.domains import Domain
 from lossbench.spec.errors import BadInput
 from lossbench.spec.example import Example
@@ -20,6 +21,7 @@ except PackageNotFoundError:  # run from a copied source tree, as a foreign inte
 __all__ = [
     "BadInput",
     "Binding",
+    "Claim",
     "Definition",
     "Domain",
     "Example",

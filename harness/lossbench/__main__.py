@@ -1,35 +1,71 @@
-"""The command line: assembles one module a subcommand and turns BadInput into one sentence and exit status 2."""
+"""The command line: assembles one module a subcommand and turns what goes wrong into one sentence and an exit status.
+
+0 fine, 1 something is worse or wrong, 2 bad input or nowhere to write, 130 interrupted.
+"""
 
 from __future__ import annotations
 
 import sys
+from typing import Any, NoReturn
 
-import typer
+INTERRUPTED = 130
 
-from lossbench.commands import baseline, check, compare, doctor, gate, listing, report, run
-from lossbench.spec.errors import BadInput
 
-app = typer.Typer(
-    name="lossbench",
-    help="Do TensorFlow, PyTorch and JAX compute the same losses, and how fast?",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("list")(listing.command)
-for module in (run, report, gate, baseline, compare, check, doctor):
-    app.command(module.__name__.rpartition(".")[2])(module.command)
+class Interrupted(BaseException):
+    """Ctrl-C, out of reach of typer, which would end the process without a word."""
 
 
 def main() -> None:
-    """Entry point. Exit status: 0 fine, 1 something is worse or wrong, 2 bad input, 130 interrupted."""
+    """Entry point. The commands are imported here, so that Ctrl-C while they are is one sentence, too."""
     try:
-        app()
-    except BadInput as error:
-        print(f"lossbench: {error}", file=sys.stderr)
-        sys.exit(2)
+        _commands()()
+    except (Interrupted, KeyboardInterrupt):
+        _end(INTERRUPTED, "interrupted; what a run had measured is kept, and `lossbench run --resume` goes on with it")
+
+
+def _commands() -> Any:
+    """The typer application; its faults are sentences."""
+    import typer
+    from typer.core import TyperGroup
+
+    from lossbench.commands import baseline, check, compare, doctor, gate, listing, report, run
+    from lossbench.record.journal import unwritable
+    from lossbench.spec.errors import BadInput
+
+    class Commands(TyperGroup):
+        def invoke(self, ctx: Any) -> Any:
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt:
+                raise Interrupted from None
+            except BadInput as error:
+                _end(2, str(error))
+            except BrokenPipeError:  # whoever read the output has gone; typer knows what to do
+                raise
+            except OSError as error:
+                if error.filename is None and error.errno is None:
+                    raise  # no fault of a file or of the disk
+                _end(2, str(unwritable(error.filename or "a file", error)))
+
+    app = typer.Typer(
+        name="lossbench",
+        help="Do TensorFlow, PyTorch and JAX compute the same losses, and how fast?",
+        cls=Commands,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command("list")(listing.command)
+    for module in (run, report, gate, baseline, compare, check, doctor):
+        app.command(module.__name__.rpartition(".")[2])(module.command)
+    return app
+
+
+def _end(status: int, sentence: str) -> NoReturn:
+    print(f"lossbench: {sentence}", file=sys.stderr)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

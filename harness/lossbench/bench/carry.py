@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Self
 
 from lossbench import __version__
-from lossbench.judge import claims, snippets
+from lossbench.bench import curving
+from lossbench.bench.judging import RunJudge
+from lossbench.bench.pool import Pool
+from lossbench.judge import claims, docstrings, prose, snippets
 from lossbench.judge.custom import CustomResult, judge_custom
 from lossbench.lanes import schedule
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.process import LaneProcess
 from lossbench.plugin import Outcome, execute
 from lossbench.record.run import RunFolder
-from lossbench.bench import curving
 from lossbench.running.contract import Progress, Timing, silent
-from lossbench.bench.judging import RunJudge
-from lossbench.bench.pool import Pool
+from lossbench.running.wall import Wall
 from lossbench.spec import catalogue as catalogues
 from lossbench.spec import plan as plans
 from lossbench.spec.case import Lane
 from lossbench.spec.catalogue import Catalogue
 from lossbench.spec.errors import BadInput
+from lossbench.spec.example import Example
+from lossbench.spec.loss import Loss
 from lossbench.spec.profiles import MODES
 from lossbench.spec.userloss import UserLoss
 
 COMPILE_LIMIT_SECONDS: Final = 180.0
 """torch.compile's first function alone was seen to take 29 s; twice a loaded machine, and again as much."""
+
+
+AUDITED: Final = ("standard", "full")
+"""Profiles that also run the frameworks' own documentation: it imports each framework once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +95,16 @@ def prepare(request: Request) -> Bench:
         for backend in MODES
         if not backend_class(backend).installed()
     }
+    there = [backend for backend in MODES if backend not in unavailable]
     for backend in request.backends:
         if backend in unavailable:
             raise BadInput(
                 subject=f"backend {backend!r}",
                 expected="an installed framework",
                 received="none",
-                remedy=f"pip install 'lossbench[{backend}]', or choose among {', '.join(set(MODES) - set(unavailable))}",
+                remedy=f"pip install 'lossbench[{backend}]', or choose among {', '.join(there)}",
             )
-    backends = request.backends or tuple(backend for backend in MODES if backend not in unavailable)
+    backends = request.backends or tuple(there)
     if not backends:
         raise BadInput(
             subject="frameworks",
@@ -114,16 +123,21 @@ def prepare(request: Request) -> Bench:
 
 def carry_out(bench: Bench, folder: RunFolder, *, progress: Progress = silent) -> tuple[Outcome, list[CustomResult]]:
     """Runs what the folder does not hold yet; the outcome, and what is known of each function of the user's own."""
+    wall = Wall()
     with Pool(bench.suites, folder.path / "logs") as pool:
-        pool.start(bench.plan.lanes)
-        eager = {lane.backend: lane for lane in bench.plan.lanes if lane.mode == "eager"}
-        lanes = {backend: pool.lane(lane) for backend, lane in eager.items()}
-        custom = _custom(bench, lanes)
-        _claims(bench, folder, lanes)
-        _curves(bench, folder, lanes)
+        with wall.phase(), wall.during("start_up"):
+            pool.await_all(bench.plan.lanes)
+        with wall.phase(), wall.during("judging"):
+            eager = {lane.backend: lane for lane in bench.plan.lanes if lane.mode == "eager"}
+            lanes = {backend: pool.lane(lane) for backend, lane in eager.items()}
+            custom = _custom(bench, lanes)
+            for row in (row for result in custom for row in result.rows()):
+                folder.append("custom", row)
+            _claims(bench, folder, lanes)
+            _curves(bench, folder, lanes)
         outcome = execute(
             bench.plan, folder, pool.shared, RunJudge(bench.catalogue),
-            order=schedule.visits, timing=_timing(bench), progress=progress, facts=_facts(bench),
+            order=schedule.visits, timing=_timing(bench), progress=progress, facts=_facts(bench), wall=wall,
         )  # fmt: skip
     return outcome, custom
 
@@ -134,7 +148,12 @@ def _within(file: Path, own: set[Path]) -> bool:
 
 def _timing(bench: Bench) -> Timing:
     seconds = bench.request.seconds or bench.plan.profile.timed_seconds
-    return Timing(visits=bench.plan.profile.visits, total_seconds=seconds, seed=bench.request.seed, limit_seconds=COMPILE_LIMIT_SECONDS)
+    return Timing(
+        visits=bench.plan.profile.visits,
+        total_seconds=seconds,
+        seed=bench.request.seed,
+        limit_seconds=COMPILE_LIMIT_SECONDS,
+    )
 
 
 def _facts(bench: Bench) -> dict[str, str]:
@@ -159,18 +178,52 @@ def _custom(bench: Bench, lanes: Mapping[str, LaneProcess]) -> list[CustomResult
 
 
 def _claims(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess]) -> None:
-    """The worked examples of the losses in the plan, once a run."""
+    """What the sources and the frameworks' own documentation say of the losses in the plan, once a run."""
     if any(True for _ in folder.rows("claims")):
         return
+    find = bench.catalogue.find
     chosen = {cell.case.loss for cell in bench.plan.cells}
-    examples = [e for e in documented() if bench.catalogue.find(e.loss).name in chosen]
-    if not examples:
-        return
-    written = {e.id: e.snippet for e in examples if e.call} if "tensorflow" in lanes else {}
-    ran = snippets.run(written) if written else {}
-    run = claims.through({lane.lane.id: lane for lane in lanes.values()})
-    for row in claims.check(examples, run, find=bench.catalogue.find, written=ran):
+    built_in = {name for name, loss in bench.catalogue.losses.items() if not isinstance(loss, UserLoss)}
+    rows = _examples([e for e in documented() if find(e.loss).name in chosen], lanes, find)
+    stated = [claim for claim in stated_in_prose() if find(claim.loss).name in chosen]
+    rows += prose.check(stated, {lane.lane.id: lane for lane in lanes.values()}, find=find)
+    if bench.request.profile in AUDITED and built_in <= chosen:
+        rows += docstrings.audit(lanes, bench.catalogue.losses.values())
+    for row in rows:
         folder.append("claims", row)
+
+
+def _examples(
+    examples: Sequence[Example], lanes: Mapping[str, LaneProcess], find: Callable[[str], Loss]
+) -> list[dict[str, Any]]:
+    """The worked examples; each lane in a thread of its own."""
+    if not examples:
+        return []
+    written = {e.id: e.snippet for e in examples if e.call} if "tensorflow" in lanes else {}
+    tried: dict[str, list[claims.Tried]] = {e.id: [] for e in examples}
+
+    def ask(lane: LaneProcess) -> list[tuple[str, claims.Tried]]:
+        run = claims.through({lane.lane.id: lane})
+        found = []
+        for example in examples:
+            loss = find(example.loss)
+            params = {**loss.params, **example.params}
+            found += [(example.id, one) for one in run(loss, example, params, claims.inputs_of(example, loss))]
+        return found
+
+    with ThreadPoolExecutor() as threads:
+        ran = threads.submit(snippets.run, written) if written else None
+        for answers in threads.map(ask, lanes.values()):
+            for name, one in answers:
+                tried[name].append(one)
+        return claims.check(
+            examples, lambda _, example, *__: tried[example.id], find=find, written=ran.result() if ran else {}
+        )
+
+
+def stated_in_prose() -> Sequence[Any]:
+    """What the sources state in prose, from the built-in suites."""
+    return import_module("lossbench.suites.prose").CLAIMS  # type: ignore[no-any-return]
 
 
 def documented() -> Sequence[Any]:
@@ -179,14 +232,20 @@ def documented() -> Sequence[Any]:
 
 
 def _curves(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess]) -> None:
-    """The curve of each loss in the plan, once a run."""
+    """The curve of each loss in the plan, once a run; each lane in a thread of its own."""
     drawn = {row["loss"] for row in folder.rows("curves")}
-    for name in dict.fromkeys(cell.case.loss for cell in bench.plan.cells):
-        loss = bench.catalogue.losses[name]
-        if name in drawn or isinstance(loss, UserLoss):
-            continue
-        for row in curving.points(loss, lanes):
-            folder.append("curves", row)
+    names = dict.fromkeys(cell.case.loss for cell in bench.plan.cells)
+    losses = [bench.catalogue.losses[name] for name in names if name not in drawn]
+    losses = [loss for loss in losses if not isinstance(loss, UserLoss)]
+    with ThreadPoolExecutor() as threads:
+        asked = {
+            backend: threads.submit(lambda lane=lane: [curving.ask(loss, lane) for loss in losses])  # type: ignore[misc]
+            for backend, lane in lanes.items()
+        }
+        for place, loss in enumerate(losses):
+            answers = {backend: future.result()[place] for backend, future in asked.items()}
+            for row in curving.points(loss, {b: answer for b, answer in answers.items() if answer is not None}):
+                folder.append("curves", row)
 
 
 def request_of(folder: RunFolder) -> Request:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lossbench.judge import agreement
 from lossbench.judge.pairs import pairwise
+from lossbench.judge.verdict import Verdict
 from lossbench.lanes.measurement import Answer
 from lossbench.spec import inputs
 from lossbench.spec.case import Case, Cell
@@ -39,7 +40,13 @@ class RunJudge:
             for binding in loss.bindings_of(cell.lane.backend)
             if binding.name == cell.binding
         }
-        verdicts = agreement.judge(
-            loss, dict(case.params), built.arrays, case.dtype, by_id, bindings=bindings, digest=built.digest
-        )
+        try:
+            verdicts = agreement.judge(
+                loss, dict(case.params), built.arrays, case.dtype, by_id, bindings=bindings, digest=built.digest
+            )
+        except Exception as error:  # noqa: BLE001 - a suite's reference is its author's code and may raise anything
+            reason = f"the reference of {loss.name} raised {type(error).__name__}: {error}"
+            verdicts = [
+                Verdict(cell=cell, quantity="value", verdict="undefined", klass="", reason=reason) for cell in by_id
+            ]
         return [verdict.row() for verdict in verdicts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lossbench.lanes.process import LaneProcess
+from lossbench.lanes.process import LaneLost, LaneProcess
 from lossbench.spec.case import Lane
 
 
@@ -21,6 +22,8 @@ class Pool:
 
     def __init__(self, suites: Sequence[Path] = (), logs: Path | None = None) -> None:
         self._suites, self._logs = tuple(suites), logs
+        if logs is not None:
+            logs.mkdir(parents=True, exist_ok=True)
         self._lanes: dict[Lane, LaneProcess] = {}
         self._guard = threading.Lock()
 
@@ -38,6 +41,14 @@ class Pool:
         """Start several at once, so that they import their frameworks together. BadInput where one cannot run."""
         for lane in lanes:
             self.lane(lane)
+
+    def await_all(self, lanes: Iterable[Lane]) -> None:
+        """Start them together and wait for all; one that does not start says so in each of its cells."""
+        chosen = tuple(lanes)
+        self.start(chosen)
+        for lane in chosen:
+            with contextlib.suppress(LaneLost):
+                self.lane(lane).ready()
 
     def shared(self, lane: Lane) -> AbstractContextManager[LaneProcess]:
         """For a run, which may not end what others still use."""

@@ -13,24 +13,30 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from lossbench.bench.pool import Pool
 from lossbench.commands.options import Backends, Suites, chosen, words
 from lossbench.commands.progress import progress_bar
 from lossbench.judge import conformance
 from lossbench.lanes.backends import BACKENDS, installed_backends
 from lossbench.record import frames
-from lossbench.bench.pool import Pool
 from lossbench.spec import casefile, catalogue
 from lossbench.spec.case import Lane
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Case files, see docs/case-file.md.")]
-Out = Annotated[Path | None, typer.Option("--json", metavar="OUT", help="Write one record per case, backend and binding.")]
+Out = Annotated[
+    Path | None, typer.Option("--json", metavar="OUT", help="Write one record per case, backend and binding.")
+]
 Mode = Annotated[str, typer.Option("--mode", help="eager, compiled, xla; comma-separated.")]
 
 MODES = ("eager", "compiled", "xla")
 
 
 def command(
-    files: Files, json: Out = None, backend: Backends = "", mode: Mode = "eager", suite: Suites = []  # noqa: B006 - typer reads the default
+    files: Files,
+    json: Out = None,
+    backend: Backends = "",
+    mode: Mode = "eager",
+    suite: Suites = [],  # noqa: B006 - typer reads the default
 ) -> None:
     """Run cases of your own through every backend and the oracle, and say what each result means.
 
@@ -60,8 +66,12 @@ def command(
     if json is not None:
         frames.write_whole(json, jsonlib.dumps([_plain(record) for record in found], indent=1).encode())
     counts = Counter(record["value_class"] or record["status"] for record in found)
-    typer.echo(f"{len(prepared)} cases, {len(found)} results: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
-    unmet = {r["id"]: r["expected_verdict"] for r in found if r["expected_verdict"].startswith(("differs", "no oracle"))}
+    typer.echo(
+        f"{len(prepared)} cases, {len(found)} results: " + ", ".join(f"{n} {name}" for name, n in counts.items())
+    )
+    unmet = {
+        r["id"]: r["expected_verdict"] for r in found if r["expected_verdict"].startswith(("differs", "no oracle"))
+    }
     for name, verdict in unmet.items():
         typer.echo(f"the oracle does not meet the expected value of {name}: {verdict}")
     raise typer.Exit(conformance.exit_status(found))

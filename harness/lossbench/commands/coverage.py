@@ -50,9 +50,7 @@ def survey(losses: Sequence[Loss], backends: Sequence[str]) -> Coverage:
             Api(backend=backend, api=api, kind=kind, losses=tuple(bound.get(api, ()))) for api, kind in public.items()
         ]
     empty = tuple((loss.name, backend) for loss in losses for backend in backends if not loss.bindings_of(backend))
-    return Coverage(
-        rows=tuple(rows), backends=tuple(backends), missing=missing, losses=len(losses), empty=empty
-    )
+    return Coverage(rows=tuple(rows), backends=tuple(backends), missing=missing, losses=len(losses), empty=empty)
 
 
 def _bound(losses: Sequence[Loss], backend: str) -> dict[str, list[str]]:

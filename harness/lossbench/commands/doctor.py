@@ -9,12 +9,12 @@ from typing import Any
 import typer
 
 from lossbench import __version__
+from lossbench.bench.pool import Pool
 from lossbench.commands.options import Json
 from lossbench.lanes.backends import BACKENDS, backend_class
 from lossbench.lanes.backends.base import cache_folder
 from lossbench.lanes.process import LaneLost
 from lossbench.record import machine
-from lossbench.bench.pool import Pool
 from lossbench.spec import catalogue
 from lossbench.spec.case import Lane
 
@@ -65,7 +65,9 @@ def _advice(record: dict[str, Any]) -> list[str]:
         if found["works"]:
             continue
         if found["reason"] == "not installed":
-            advice.append(f"{name} is not installed: pip install 'lossbench[{name}]'; until then its cells are left out")
+            advice.append(
+                f"{name} is not installed: pip install 'lossbench[{name}]'; until then its cells are left out"
+            )
         else:
             advice.append(f"{name} does not start ({found['reason']}): reinstall it at the pinned version")
     if not any("cuda" in found.get("devices", ()) for found in record["backends"].values()):
@@ -76,7 +78,9 @@ def _advice(record: dict[str, Any]) -> list[str]:
 
 
 def _say(record: dict[str, Any]) -> None:
-    typer.echo(f"lossbench {record['lossbench']}, {record['losses']} losses; compile caches in {record['compile_cache']}")
+    typer.echo(
+        f"lossbench {record['lossbench']}, {record['losses']} losses; compile caches in {record['compile_cache']}"
+    )
     for name, found in record["backends"].items():
         if found["works"]:
             versions = ", ".join(f"{package} {version}" for package, version in found["versions"].items())

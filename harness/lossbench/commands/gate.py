@@ -19,7 +19,9 @@ BaselinePath = Annotated[Path, typer.Option("--baseline", help="Folder written b
 Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The slowdown that matters: 0.25 is 25%.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 2 also where a time stays undecided.")]
 Only = Annotated[str, typer.Option("--only", help="agreement or timing; default: both.")]
-Subset = Annotated[bool, typer.Option("--only-measured", help="Leave out what the run did not plan: a part of the baseline.")]
+Subset = Annotated[
+    bool, typer.Option("--only-measured", help="Leave out what the run did not plan: a part of the baseline.")
+]
 
 TOPICS = ("agreement", "timing")
 

@@ -21,7 +21,11 @@ ShowCoverage = Annotated[
 
 
 def command(
-    loss: Losses = "", backend: Backends = "", suite: Suites = [], coverage: ShowCoverage = False, json: Json = False  # noqa: B006, A002 - typer reads the default and the name
+    loss: Losses = "",
+    backend: Backends = "",
+    suite: Suites = [],
+    coverage: ShowCoverage = False,
+    json: Json = False,  # noqa: B006 - typer reads the default and the name
 ) -> None:
     """List the losses, or how much of the frameworks' loss APIs they cover.
 
@@ -52,8 +56,7 @@ def _record(family: str, loss: Loss) -> dict[str, Any]:
         "known_params": list(loss.known_params),
         "definitions": {d.name: d.where for d in loss.definitions},
         "bindings": [
-            {"backend": b.backend, "binding": b.name, "docs": list(b.docs), "differs": b.differs}
-            for b in loss.bindings
+            {"backend": b.backend, "binding": b.name, "docs": list(b.docs), "differs": b.differs} for b in loss.bindings
         ],
     }
 
@@ -68,14 +71,22 @@ def _print_losses(known: catalogue.Catalogue, losses: tuple[Loss, ...], backends
 
 def _print_coverage(found: Coverage, *, as_json: bool) -> None:
     if as_json:
-        print(_json([{"backend": r.backend, "api": r.api, "kind": r.kind, "bound_to": list(r.losses)} for r in found.rows]))
+        print(
+            _json(
+                [{"backend": r.backend, "api": r.api, "kind": r.kind, "bound_to": list(r.losses)} for r in found.rows]
+            )
+        )
         return
     console = Console()
     for backend in found.backends:
         rows = [row for row in found.rows if row.backend == backend]
         bound = [row for row in rows if row.losses]
         table = Table(
-            "public API", "kind", "bound to", title=f"{backend}: {len(bound)} of {len(rows)} bound", title_justify="left"
+            "public API",
+            "kind",
+            "bound to",
+            title=f"{backend}: {len(bound)} of {len(rows)} bound",
+            title_justify="left",
         )
         for row in sorted(rows, key=lambda r: (not r.losses, r.api)):
             table.add_row(row.api, row.kind, ", ".join(row.losses) or "not yet")

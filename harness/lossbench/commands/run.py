@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json as jsonlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from lossbench.bench import carry as benches
+from lossbench.bench.carry import Request
 from lossbench.commands.options import REPORTS, RESULTS, Backends, Json, Losses, Reports, Results, Suites, words
 from lossbench.commands.progress import progress_bar
 from lossbench.judge.custom import CustomResult
 from lossbench.plugin import INTERRUPTED, Outcome
 from lossbench.record.run import RunFolder, latest
-from lossbench.bench import carry as benches
-from lossbench.bench.carry import Bench, Request
 from lossbench.show import page
 
 Profile = Annotated[str, typer.Option("--profile", help="quick (2 minutes), standard (10), full.")]
@@ -30,6 +31,9 @@ Seconds = Annotated[float, typer.Option("--seconds", min=0, help="Timed calls in
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with RUN, or with the latest run, where it stopped.")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Keep the tables, write no report.")]
 RunName = Annotated[str, typer.Argument(metavar="[RUN]", help="With --resume: a run id or folder.")]
+
+FINE = ("rounding", "kink")
+MOST_SHOWN = 8
 
 
 def command(
@@ -75,9 +79,8 @@ def command(
     console = Console(stderr=True)
     for name, reason in bench.unavailable.items():
         console.print(f"{name}: {reason}", style="yellow", markup=False)
-    with folder:
-        with progress_bar(console) as progress:
-            outcome, custom = benches.carry_out(bench, folder, progress=progress)
+    with folder, progress_bar(console) as progress:
+        outcome, custom = benches.carry_out(bench, folder, progress=progress)
     written = None
     if not no_report:
         written = page.write(outcome.tables, bench.catalogue, reports, folder.id, run_folder=folder.path)
@@ -85,7 +88,7 @@ def command(
     if json:
         print(jsonlib.dumps(_record(folder, written, outcome, custom, status), indent=1))
     else:
-        _say(Console(), bench, folder, written, outcome, custom)
+        _say(Console(), folder, written, outcome, custom)
     raise typer.Exit(status)
 
 
@@ -103,7 +106,11 @@ def _record(
         "statuses": cells["status"].value_counts().to_dict(),
         "classes": oracle["class"].replace("", "not compared").value_counts().to_dict(),
         "custom": [
-            {"exit_status": result.exit_status, "checks": result.rows(), "relatives": [_relative(r) for r in result.relatives]}
+            {
+                "exit_status": result.exit_status,
+                "checks": result.rows(),
+                "relatives": [_relative(r) for r in result.relatives],
+            }
             for result in custom
         ],
     }
@@ -114,17 +121,18 @@ def _relative(relative: Any) -> dict[str, Any]:
 
 
 def _say(
-    console: Console, bench: Bench, folder: RunFolder, written: Path | None, outcome: Outcome, custom: list[CustomResult]
+    console: Console,
+    folder: RunFolder,
+    written: Path | None,
+    outcome: Outcome,
+    custom: list[CustomResult],
 ) -> None:
     def line(text: str, style: str = "") -> None:
         console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
     for result in custom:
-        for check in result.checks:
-            mark = "NOT SO " if check.fatal else "       "
-            where = " ".join(part for part in (check.dtype, check.regime) if part)
-            said = f"{check.klass or check.verdict}{': ' + check.convention if check.convention else ''}"
-            line(f"{mark}{check.loss}  {check.check} {where}  {said}  {check.reason}", "red" if check.fatal else "")
+        for text, bad in _own(result):
+            line(text, "red" if bad else "")
     cells = outcome.tables.cells
     counts = ", ".join(f"{n} {status}" for status, n in cells["status"].value_counts().items())
     line(f"{len(cells)} cells: {counts}")
@@ -136,6 +144,25 @@ def _say(
         line(f"report   {_shown(written.parent.parent / 'latest' / 'index.html')}")
     if outcome.exit_status == INTERRUPTED:
         line(outcome.sentence, "yellow")
+
+
+def _own(result: CustomResult) -> Iterator[tuple[str, bool]]:
+    """What to say of one function, and whether it is bad: the answer, what is not rounding, the nearest relative."""
+    first = result.checks[0]
+    fine = [check for check in result.checks if check.klass in FINE]
+    other = sorted((c for c in result.checks if c.klass not in FINE), key=lambda check: not check.fatal)
+    answer = {0: "is what it says", 1: "IS NOT what it says", 2: "cannot be used as a loss"}[result.exit_status]
+    yield (
+        f"{first.loss} ({first.lane}) {answer}: {len(fine)} of {len(result.checks) - 1} checks hold to rounding",
+        False,
+    )
+    for check in other[:MOST_SHOWN]:
+        where = " ".join(part for part in (check.check, check.dtype, check.regime) if part)
+        named = f" {check.convention}" if check.convention else ""
+        said = f"{check.klass}{named}: {check.reason}" if check.klass else check.reason
+        yield f"  {'NOT SO  ' if check.fatal else '        '}{where}  {said}", check.fatal
+    if len(other) > MOST_SHOWN:
+        yield f"          and {len(other) - MOST_SHOWN} more, see the report", False
 
 
 def _shown(path: Path) -> str:

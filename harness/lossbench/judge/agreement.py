@@ -5,14 +5,14 @@ The oracle sees exactly the inputs that the backends saw, once per case and defi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from lossbench.judge import classes
+from lossbench.judge import classes, nearby
 from lossbench.judge.elements import STABLE_OWED, TIGHT_EPS, Comparison, Known, compare
 from lossbench.judge.pairs import pairwise
 from lossbench.judge.reference import Reference
@@ -123,30 +123,47 @@ def _class_of(
         return "undefined", "domain", "", "NaN where the exact result is undefined"
     if level == "digits_lost":
         return level, "accuracy", "", "within what the formula owes, yet more than 1% off"
-    klass, why = classes.explain(seen, reference.loss, reference.arrays, reference.dtype)
-    return level, klass, "", why
+    name, left = nearest(reference, computed, seen, quantity, binding)
+    klass, why = classes.explain(left, reference.loss, reference.arrays, reference.dtype)
+    if klass == "defect" and (beside := nearby.explain(reference, computed, quantity, left, name)):
+        return beside
+    return level, klass, "", why if name == "exact" else f"beside the definition {name}, {why}"
+
+
+def nearest(
+    reference: Reference, computed: npt.NDArray[Any], seen: Comparison, quantity: Quantity, binding: Binding | None
+) -> tuple[str, Comparison]:
+    """What is left to explain: the definition that leaves the fewest wrong elements, and the comparison with it."""
+    fits = {"exact": seen} | dict(_fits(reference, computed, quantity, binding))
+    return min(fits.items(), key=lambda fit: int(fit[1].wrong.sum()))
 
 
 def convention(
     reference: Reference, computed: npt.NDArray[Any], quantity: Quantity, binding: Binding | None = None
 ) -> str:
     """The known definition that every element fits, the binding's own first, tight before stable; or empty."""
+    loosely = ""
+    for name, fit in _fits(reference, computed, quantity, binding):
+        if fit.all_tight:
+            return name
+        loosely = loosely or (name if fit.right else "")
+    return loosely
+
+
+def _fits(
+    reference: Reference, computed: npt.NDArray[Any], quantity: Quantity, binding: Binding | None
+) -> Iterator[tuple[str, Comparison]]:
+    """Comparisons with each known definition that can be evaluated here, the binding's own first."""
     names = [d.name for d in reference.loss.definitions]
     if binding is not None and binding.definition in names:
         names = [binding.definition, *(name for name in names if name != binding.definition)]
-    loosely = ""
     for name in names:
         try:
             known = reference.quantity(quantity, name)
         except BadInput:  # this definition cannot be evaluated here, so it explains nothing
             continue
-        if known.exact.shape != np.shape(computed):
-            continue
-        fit = compare(computed, known, nan_inputs=reference.nan_inputs)
-        if fit.all_tight:
-            return name
-        loosely = loosely or (name if fit.right else "")
-    return loosely
+        if known.exact.shape == np.shape(computed):
+            yield name, compare(computed, known, nan_inputs=reference.nan_inputs)
 
 
 def subgradient(computed: npt.NDArray[Any], known: Known) -> str:

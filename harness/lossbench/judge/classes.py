@@ -7,7 +7,7 @@ defect (nothing explains it).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -47,12 +47,40 @@ def explain(wrong: Comparison, loss: Loss, arrays: Arrays, dtype: str) -> tuple[
     saturated = (got == 0) | (np.abs(got) == fmt.max)
     if (saturated & ~underflow).any() and leaves_range(arrays, fmt):
         return "range", "an intermediate overflows, underflows or saturates though the result fits"
+    if reason := _beyond(wrong, loss, arrays, fmt):
+        return "range", reason
     if _systematic(got, expected, fmt):
         return "defect", f"every wrong element is {got.flat[0] / expected.flat[0]:.6g} times the exact one"
     terms = max(1, int(np.size(arrays["y_pred"]) / max(1, wrong.got.size)))
     if _lost(error, expected, wrong, scale=scale, terms=terms, fmt=fmt):
         return "accuracy", "digits are lost beyond what the formula owes"
     return "defect", "no known definition and no loss of digits or range explains it"
+
+
+def _beyond(wrong: Comparison, loss: Loss, arrays: Arrays, fmt: Format) -> str:
+    """Whether each wrong element depends on numbers whose squares overflow, or on one below the normal numbers."""
+    with np.errstate(all="ignore"):
+        large = _dependent(lambda x: np.isfinite(x) & (np.abs(x) > fmt.max**0.5), wrong, loss, arrays)
+        small = _dependent(lambda x: (x != 0) & (np.abs(x) < fmt.tiny), wrong, loss, arrays)
+    if large:
+        return "squares of inputs of this size overflow"
+    return "a subnormal input or difference counts as zero" if small else ""
+
+
+def _dependent(where: Callable[[Reals], Mask], wrong: Comparison, loss: Loss, arrays: Arrays) -> bool:
+    """Whether every wrong element has such a number among the inputs it depends on, or as a difference of two."""
+    y_pred = np.asarray(arrays["y_pred"], np.float64)
+    full = np.zeros(y_pred.shape, dtype=bool)
+    given = [a.astype(np.float64) for a in _floating(arrays) if a.shape == full.shape]
+    for values in [*given, *(y_pred - a for a in given)]:
+        full |= where(values)
+    bad = wrong.wrong
+    if bad.shape == full.shape and bad.ndim and loss.unit == "element":
+        return bool(full[bad].all())
+    if loss.unit != "batch" and full.ndim > 1 and bad.shape in (full.shape, full.shape[:-1]):
+        rows = np.asarray(full.any(axis=-1))
+        return bool(rows[np.nonzero(bad)[: rows.ndim]].all())
+    return bool(full.any())
 
 
 def _not_finite(got: Reals, expected: Reals) -> tuple[Class, str]:
@@ -65,7 +93,7 @@ def _not_finite(got: Reals, expected: Reals) -> tuple[Class, str]:
 
 def _systematic(got: Reals, expected: Reals, fmt: Format) -> bool:
     """One factor for all of at least two different wrong numbers is no rounding."""
-    if got.size < 2 or not np.all(expected) or np.unique(expected).size < 2:
+    if got.size < 2 or not np.all(expected) or not np.any(got) or np.unique(expected).size < 2:
         return False
     with np.errstate(all="ignore"):
         ratio = got / expected

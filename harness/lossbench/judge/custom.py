@@ -7,7 +7,7 @@ its domain; or a gradient is not that of its own function. 2: it raises, has no 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -112,6 +112,7 @@ def judge_custom(
         )
 
     others = [other for other in catalogue if other.name != loss.name and not getattr(other, "file", "")]
+    others = [replace(o, params={**o.params, **loss.params}) if o.name == like else o for o in others]
     relatives = tuple(nearest(value, others, like=like, evaluate=evaluate))
     if relatives:
         checks.append(_check(loss, lane_id, "relative", relatives[0].sentence, max_rel=relatives[0].max_rel))

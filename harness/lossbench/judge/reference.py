@@ -51,6 +51,7 @@ class Reference:
     evaluate: Evaluate = from_oracle
     _known: dict[tuple[str, bool], Exact] = field(default_factory=dict, repr=False)
     _numbers: dict[tuple[str, Quantity], Known] = field(default_factory=dict, repr=False)
+    _beside: dict[str, Reference] = field(default_factory=dict, repr=False)
 
     def exact(self, definition: str = "exact", *, grad: bool = True) -> Exact:
         """The exact value, and the gradient where `grad`, under a definition."""
@@ -61,6 +62,14 @@ class Reference:
         result = self.evaluate(self.loss, self.params, self.arrays, self.dtype, definition=definition, grad=grad)
         self._known[definition, grad] = result
         return result
+
+    def beside(self, name: str, arrays: Mapping[str, npt.NDArray[Any]], dtype: str) -> Reference:
+        """The same question about other inputs, asked once for each name."""
+        if name not in self._beside:
+            self._beside[name] = Reference(
+                loss=self.loss, params=self.params, arrays=arrays, dtype=dtype, grad=self.grad, evaluate=self.evaluate
+            )
+        return self._beside[name]
 
     def quantity(self, quantity: Quantity, definition: str = "exact") -> Known:
         """One of the two exact arrays, as numbers."""

@@ -37,6 +37,7 @@ class Tables:
     agreement: pd.DataFrame
     claims: pd.DataFrame
     curves: pd.DataFrame
+    custom: pd.DataFrame
     facts: pd.DataFrame
 
     def fact(self, key: str, default: str = "") -> str:

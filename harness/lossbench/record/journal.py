@@ -6,6 +6,7 @@ it acknowledged; it is synced to the device when the journal closes and every 50
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -23,16 +24,23 @@ from lossbench.spec.errors import BadInput, RunDamaged
 
 SYNC_SECONDS: Final = 0.05
 """A sync was seen to take 0.2 to 0.4 ms: under 1% of the time at this pace, and never within a timed call."""
+ELSEWHERE: Final = "choose a writable folder with --results or --reports"
+SPACE: Final = "free some space and resume the run; nothing measured before is lost"
+REMEDIES: Final = {
+    errno.EACCES: ELSEWHERE, errno.EPERM: ELSEWHERE, errno.EROFS: ELSEWHERE,
+    errno.ENOTDIR: "name a folder: a part of that path is a file", errno.EEXIST: "name a folder: that is a file",
+    errno.EISDIR: "name a file: that is a folder", errno.ENOENT: "check that path: a part of it does not exist",
+    errno.ENOSPC: SPACE, errno.EFBIG: SPACE, errno.EDQUOT: SPACE, errno.EIO: SPACE,
+}  # fmt: skip
+"""What helps, by the number of the system's error."""
 _CHECKSUM: Final = 8
 """Hexadecimal digits of the CRC-32 that begins a line, before a space."""
 
 
-def unwritable(path: Path, error: OSError) -> BadInput:
+def unwritable(path: Path | str, error: OSError) -> BadInput:
     """What to tell the user when a file cannot be written."""
     reason = (error.strerror or str(error)).lower()
-    remedy = "choose a writable folder with --results" if isinstance(error, PermissionError) else (
-        "free some space and resume the run; nothing measured before is lost"
-    )  # fmt: skip
+    remedy = REMEDIES.get(error.errno or 0, "check that path")
     return BadInput(subject=str(path), expected="a file that can be written", received=reason, remedy=remedy)
 
 

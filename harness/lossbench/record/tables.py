@@ -203,6 +203,26 @@ CURVES: Final = Table(
     ),
 )
 
+CUSTOM: Final = Table(
+    name="custom",
+    meaning="One row per thing that was looked at in a function of the user's own: what was found, and its numbers.",
+    key=("loss", "lane", "check", "dtype", "regime"),
+    columns=(
+        _LOSS,
+        _LANE,
+        _c("check", "string", "value, grad, runs, shape, dtype, finite, connected, differences or relative"),
+        _c("dtype", "string", "format under test"),
+        _c("regime", "string", "kind of inputs, where the check has one"),
+        _c("verdict", "string", "what the comparison means"),
+        _c("class", "string", "class of a difference, as in agreement"),
+        _c("convention", "string", "name of the known definition that fits, where one does"),
+        _c("max_ulp", "double", "largest distance, in units in the last place of the dtype", "ulp"),
+        _c("max_rel", "double", "largest relative error"),
+        _c("fatal", "bool", "whether the function is not what it says, or cannot be used"),
+        _c("reason", "string", "the finding in one sentence, with its numbers"),
+    ),
+)
+
 FACTS: Final = Table(
     name="facts",
     meaning="The run itself: machine, versions, commit, profile, command line, and how the wall time was spent.",
@@ -214,5 +234,5 @@ FACTS: Final = Table(
 )
 
 TABLES: Final[dict[str, Table]] = {
-    table.name: table for table in (CELLS, MEASUREMENTS, AGREEMENT, CLAIMS, CURVES, FACTS)
+    table.name: table for table in (CELLS, MEASUREMENTS, AGREEMENT, CLAIMS, CURVES, CUSTOM, FACTS)
 }

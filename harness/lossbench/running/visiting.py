@@ -90,7 +90,8 @@ class Visiting:
     def _rounds(self, cell: str) -> int:
         fewest, most = self._timing.rounds
         fit = self._seconds_per_visit / max(self._loops[cell] * self._seconds[cell], 1e-9)
-        return min(max(round(fit), fewest), most)
+        # a cell whose one round takes more than two visits' share would eat the others' time
+        return min(max(round(fit), fewest if fit >= 0.5 else 1), most)
 
     def _calibrated(self, cell: Cell, worker: Worker) -> Block:
         """One round that finds how many calls make a round; it also warms the cell up, and is not kept."""

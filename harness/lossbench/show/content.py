@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from lossbench.judge.gate import GateResult
 from lossbench.record.frames import Tables
-from lossbench.show import findings, marks, palette, picture, plots, sections, summary, svg, times
+from lossbench.show import drawing, findings, marks, palette, picture, plots, sections, summary, svg, times
 from lossbench.show import format as fmt
 from lossbench.show.times import Entry, Ranking
 from lossbench.spec.loss import Loss
@@ -68,6 +68,7 @@ def of(tables: Tables, catalogue: Catalogue, gate: GateResult | None, run_id: st
         "bar_height": picture.BAR_STEP * max(len(backends), 1),
         "bar_width": picture.BAR_WIDTH,
         "claims": _claims(claims),
+        "custom": _custom(tables.custom),
         "wall": _wall(parts),
         "wall_words": _wall_words(parts),
         "gains": _gains(headline, titles),
@@ -140,6 +141,13 @@ def _claims(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"rows": ordered, "total": len(by_claim), "wrong": wrong}
 
 
+def _custom(rows: pd.DataFrame) -> dict[str, Any]:
+    """What was looked at in functions of the user's own, what does not hold first."""
+    ordered = rows.sort_values("fatal", ascending=False, kind="stable")
+    wrong = sorted({str(name) for name in rows.loc[rows["fatal"].astype(bool), "loss"]})
+    return {"rows": ordered.to_dict("records"), "wrong": wrong}
+
+
 def _wall(parts: Mapping[str, float]) -> Markup | None:
     if not parts:
         return None
@@ -170,18 +178,17 @@ def _sections(
     claims: Sequence[Mapping[str, Any]],
 ) -> list[sections.Section]:
     agreement = dict(list(tables.agreement.groupby("loss", sort=False)))
-    drawn = dict(list(tables.curves.groupby("loss", sort=False)))
+    drawn = drawing.all_of(losses, tables.curves)
     return [
         sections.section(
             loss,
-            place=place,
             family=families[name],
             agreement=agreement.get(name, tables.agreement.iloc[:0]),
             rankings=[r for r in ranked if r.loss == name],
-            curves=drawn.get(name, tables.curves.iloc[:0]),
+            curves=drawn.get(name, ()),
             found=[f for f in found if f.loss == name],
             missing=[m for m in missing if m.loss == name],
             claims=[c for c in claims if c["loss"] in (name, *loss.aliases)],
         )
-        for place, (name, loss) in enumerate(losses.items())
+        for name, loss in losses.items()
     ]

@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from lossbench.show import format as fmt
-from lossbench.show import formula, marks, plots, spelling, svg
+from lossbench.show import formula, marks, spelling
 from lossbench.show.findings import Absence, Finding
 from lossbench.show.marks import Mark
 from lossbench.show.palette import order
@@ -106,16 +106,15 @@ def anchor(name: str) -> str:
 def section(
     loss: Loss,
     *,
-    place: int,
     family: str,
     agreement: pd.DataFrame,
     rankings: Sequence[Ranking],
-    curves: pd.DataFrame,
+    curves: Sequence[Markup],
     found: Sequence[Finding],
     missing: Sequence[Absence],
     claims: Sequence[Mapping[str, Any]],
 ) -> Section:
-    """place: among the sections, for ids. agreement, curves: this loss's rows only."""
+    """agreement: this loss's rows only. curves: see `drawing`."""
     name = anchor(loss.name)
     oracle = agreement[agreement["against"] == "oracle"]
     verdicts = {
@@ -129,7 +128,7 @@ def section(
         formula=formula.render(loss.formula),
         spellings=tuple(_spellings(loss.bindings)),
         clocks=tuple(_clock(r, verdicts) for r in rankings),
-        curves=tuple(_curves(loss, f"c{place}", curves)),
+        curves=tuple(curves),
         grid=_grid(oracle),
         findings=tuple(found),
         absences=tuple(missing),
@@ -182,41 +181,6 @@ def _clock(ranking: Ranking, verdicts: Mapping[tuple[str, ...], Mark]) -> Clock:
     what = "value with gradient" if ranking.operation == "grad" else "value alone"
     shape = fmt.TIMES.join(fmt.count(n) for n in ranking.shape)
     return Clock(caption=f"{what}, {ranking.dtype}, prediction of {shape}", unit=unit, rows=tuple(rows))
-
-
-def _curves(loss: Loss, prefix: str, points: pd.DataFrame) -> list[Markup]:
-    if points.empty:
-        return []
-    dtype = "float32" if (points["dtype"] == "float32").any() else str(points["dtype"].iloc[0])
-    shown = points[points["dtype"] == dtype]
-    first = {b: loss.bindings_of(str(b)) for b in shown["backend"].unique()}
-    documented = {(b, spellings[0].name) for b, spellings in first.items() if spellings}
-    own = shown[[pair in documented for pair in zip(shown["backend"], shown["binding"], strict=True)]]
-    shown = own if len(own) else shown
-    target = float(shown["target"].iloc[0]) if "target" in shown else math.nan
-    pictures = []
-    for quantity, word in (("value", "loss"), ("grad", "gradient")):
-        if shown[quantity].notna().sum() < 2:
-            continue
-        pictures.append(
-            svg.inline(
-                plots.curve(shown, quantity, target),
-                prefix=f"{prefix}{quantity[0]}",
-                title=f"{loss.title}: {word} over the prediction, {dtype}",
-                description=_in_words(shown, quantity, word),
-            )
-        )
-    return pictures
-
-
-def _in_words(points: pd.DataFrame, quantity: str, word: str) -> str:
-    exact = points[f"oracle_{quantity}"].dropna()
-    errors = points.groupby("backend")[f"{quantity}_ulp"].agg(lambda e: e.abs().max())
-    worst = "; ".join(f"{b} at most {fmt.ulps(float(e))} ulp from exact" for b, e in errors.items())
-    return (
-        f"From prediction {points['x'].min():g} to {points['x'].max():g} the {word} runs between "
-        f"{fmt.significant(float(exact.min()))} and {fmt.significant(float(exact.max()))}. {worst}."
-    )
 
 
 def _grid(oracle: pd.DataFrame) -> Grid | None:

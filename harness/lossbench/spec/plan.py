@@ -16,6 +16,7 @@ from lossbench.spec.regimes import REGIMES, embeddings
 
 WIDE_CLASSES = 100_000
 LONG_ELEMENTS = 10_000_000
+MEDIUM = (128, 128)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +124,8 @@ def make(
 def shape_of(loss: Loss, size: str) -> Shape | None:
     """The shape of y_pred at a size, None where the loss has no such size.
 
-    `small`, `large` and others that the loss lists; `empty`: no rows; `single`: one row; `wide`: 100,000 classes;
-    `long`: 1e7 elements in one reduction.
+    `small`, `large` and others that the loss lists; `empty`: no rows; `single`: one row; `medium`: as many as the
+    oracle judges in a run; `wide`: 100,000 classes; `long`: 1e7 elements in one reduction.
     """
     if size in loss.shapes:
         return loss.shapes[size]
@@ -137,6 +138,8 @@ def shape_of(loss: Loss, size: str) -> Shape | None:
         return None
     if size == "wide" and REGIMES["one_class"].applies(loss):
         return (4, WIDE_CLASSES)
+    if size == "medium" and tuple(loss.inputs)[2:] == ():
+        return MEDIUM
     if size == "long" and loss.unit != "batch":
         return (LONG_ELEMENTS // small[1], small[1])
     return None

@@ -65,14 +65,14 @@ def doubt(mask: npt.NDArray[np.bool_]) -> None:
 
 
 @contextmanager
-def working(attempt: Attempt) -> Iterator[None]:
+def working(attempt: Attempt) -> Iterator[Attempt]:
     """Sets flint's precision for the body and restores it, whatever happens; float64 beside the balls stays quiet."""
     before = flint.ctx.prec
     token = _current.set(attempt)
     flint.ctx.prec = attempt.bits
     try:
         with np.errstate(all="ignore"):  # of the float64 stand-ins and error bounds; balls raise no such flags
-            yield
+            yield attempt
     finally:
         flint.ctx.prec = before
         _current.reset(token)

@@ -235,3 +235,9 @@ def maximum_along(a: Reals, axis: tuple[int, ...]) -> Reals:
     empty = np.asarray(np.all(a.kinds == NEGATIVE, axis=axis))
     kind = np.select([nan, infinite, empty], [NOT_A_NUMBER, POSITIVE, NEGATIVE], 0).astype(np.int8)
     return Reals(out, np.asarray(kind))
+
+
+def matmul(a: Reals, b: Reals) -> Reals:
+    """Of two matrices of finite numbers, in wide arithmetic."""
+    assert isinstance(a.balls, wide.Wide), "balls are multiplied one by one"
+    return Reals(as_balls(wide.matmul(a.balls, b.balls)))

@@ -6,6 +6,7 @@ import numpy as np
 
 from lossbench.judge.oracle import elementary as el
 from lossbench.judge.oracle import reals
+from lossbench.judge.oracle.attempt import Undecided
 from lossbench.judge.oracle.operations import Array, make
 from lossbench.judge.oracle.reals import FINITE, NOT_A_NUMBER, Floats, Mask, Reals
 from lossbench.judge.oracle.tape import Cotangent, Slope, bounded
@@ -137,3 +138,28 @@ def largest(a: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
         return (bar.rearranged(lambda p: p.reshape(kept)).times(Slope(low=low, high=high, absent=~wins & ~nan)),)
 
     return make(out.reshaped(lambda p: p.reshape(shape)), owed.reshape(shape), (a,), pull)
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """The product of two matrices of finite numbers, in wide arithmetic only: balls multiply and add one by one."""
+
+    def size(v: Array) -> Floats:
+        return np.abs(v.value.floats)
+
+    out = el.matmul(a.value, b.value)
+    owed = size(a) @ b.owed + a.owed @ size(b) + 2.0 * (size(a) @ size(b))
+
+    def side(bar: Cotangent, other: Array, *, first: bool) -> Cotangent:
+        flipped = other.value.reshaped(lambda part: np.swapaxes(part, -1, -2))
+        weights, errors = np.swapaxes(size(other), -1, -2), np.swapaxes(other.owed, -1, -2)
+        left, right = (bar.low, flipped) if first else (flipped, bar.low)
+        pairs = ((bar.owed, weights), (bar.size, errors), (2.0 * bar.size, weights))
+        carried = sum((p @ q if first else q @ p) for p, q in pairs)
+        return Cotangent(low=el.matmul(left, right), high=None, owed=bounded(carried), absent=None)
+
+    def pull(bar: Cotangent) -> tuple[Cotangent | None, ...]:
+        if bar.high is None and bar.low.kind is None:
+            return (side(bar, b, first=True) if a.active else None), (side(bar, a, first=False) if b.active else None)
+        raise Undecided  # sets and infinities need every product
+
+    return make(out, owed, (a, b), pull)

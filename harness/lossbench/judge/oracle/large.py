@@ -11,20 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from lossbench.judge.oracle import elementary as el
 from lossbench.judge.oracle.attempt import PRECISIONS_BITS, Attempt, Undecided, attempts, working
-from lossbench.judge.oracle.bounded import Bounded, Points, uncertain
+from lossbench.judge.oracle.bounded import Points, uncertain
 from lossbench.judge.oracle.exact import Exact, ExactArray
 from lossbench.judge.oracle.namespace import x
 from lossbench.judge.oracle.onesided import complete
-from lossbench.judge.oracle.operations import Array, divide, lift
+from lossbench.judge.oracle.operations import Array, add, divide, lift
 from lossbench.judge.oracle.problem import Problem, open_elements
-from lossbench.judge.oracle.reals import FINITE, NOT_A_NUMBER, Balls, Floats, Kinds, Mask, Reals
+from lossbench.judge.oracle.reals import FINITE, NEGATIVE, NOT_A_NUMBER, POSITIVE, Floats, Mask, Reals, finite_balls
 from lossbench.judge.oracle.reductions import divisor, reduce
 from lossbench.judge.oracle.tape import Cotangent, gradient
 from lossbench.judge.oracle.wide import Wide, long_double
@@ -50,13 +50,13 @@ def evaluate(problem: Problem, dtype: str) -> Exact | None:
     separable = problem.separable()
     if separable == "batch":
         return _together(problem, dtype)
-    shape = None if problem.wrt is None else problem.given[problem.wrt].shape
-    parts = problem.flat() if separable == "element" else problem
+    flat = separable == "element"
+    parts = problem.flat() if flat else problem
     try:
-        found = _Rows(problem=parts, fmt=FORMATS[dtype], divide_by=_divisor(problem, parts)).found()
+        rows = _Rows(problem=parts, fmt=FORMATS[dtype], divide_by=_divisor(problem, parts))
+        return rows.found(problem.given["y_pred"].shape if flat else None)
     except Undecided:
         return None
-    return found if shape is None or found is None else found.shaped(problem, shape)
 
 
 def _divisor(problem: Problem, parts: Problem) -> Array | int:
@@ -70,16 +70,20 @@ def _divisor(problem: Problem, parts: Problem) -> Array | int:
         counts: list[Any] = []
         for rows in _chunks(np.arange(parts.rows), parts):
             summands, _ = parts.at(rows).forward()
-            count = divisor(x, summands, problem.reduction)
+            if problem.reduction == "sum_by_nonzero_weights" and summands.given is not None:
+                count: Array | int = int(np.count_nonzero(summands.given.value.floats))
+            else:
+                count = divisor(x, summands, problem.reduction)
             counts.append(count)
             if isinstance(count, Array) and count.active:
                 raise Undecided
-            if not weighted:
+            if isinstance(count, int) and not weighted:
                 return summands.losses.value.balls.size * parts.rows // len(rows)
         if attempt.doubts:
             raise Undecided
     if all(isinstance(count, int) for count in counts):
-        return sum(counts)
+        whole = int(sum(counts))
+        return max(1, whole) if problem.reduction == "sum_by_nonzero_weights" else whole
     arrays = [lift(count) for count in counts]
     with working(next(attempts())):
         total = _added([_as_balls(a.value) for a in arrays])
@@ -91,7 +95,12 @@ def _attempt(carrier: npt.DTypeLike) -> Attempt:
 
 
 def _as_balls(a: Reals) -> Reals:
-    return Reals(a.balls.balls(), a.kind) if isinstance(a.balls, Wide) else a
+    if not isinstance(a.balls, Wide):
+        return a
+    out = Reals(a.balls.balls(), a.kind)
+    for kind in (POSITIVE, NEGATIVE, NOT_A_NUMBER):
+        out = out.with_kind(a.kinds == kind, kind) if a.kind is not None else out
+    return out
 
 
 def _added(parts: list[Reals]) -> Reals:
@@ -123,20 +132,25 @@ class _Rows:
     slopes: Points | None = None
     by_balls: int = 0
     bits: int = 53
+    certified: bool = True
 
-    def found(self) -> _Found | None:
+    def found(self, shape: tuple[int, ...] | None) -> Exact | None:
+        """shape: of the arrays, where elements were made rows."""
         pending = np.arange(self.problem.rows)
         for carrier in carriers(self.fmt):
             open_ = [self._wide(rows, carrier) for rows in _chunks(pending, self.problem)]
-            pending = np.concatenate(open_) if open_ else pending
+            pending = np.concatenate(open_)
             if not pending.size:
                 break
         if pending.size and not self._balls(pending):
             return None
-        value = self._value()
+        value = self._value(shape)
         if value is None:
             return None
-        return _Found(value=value, slopes=self.slopes, rows=self)
+        slopes = self.slopes
+        grad = None if slopes is None else slopes.array(shape or slopes.low.shape, self.fmt.name)
+        certified = self.certified and value.is_certified() and (grad is None or grad.is_certified())
+        return Exact(value=value, grad=grad, bits=self.bits, certified=certified)
 
     def _wide(self, rows: Rows, carrier: npt.DTypeLike) -> Rows:
         """Evaluates a chunk, keeps what is certain and returns the rows that are not."""
@@ -146,12 +160,12 @@ class _Rows:
             losses = summands.losses
             out = reduce(x, summands, reduction=self.problem.reduction, divide_by=self.divide_by)
             bar = None if by is None else gradient(out, by)
-            bad = _doubtful(attempt.doubts, len(rows), part)
-            size = losses.value.balls
-            vague = ~size.finite() & (losses.value.kinds == FINITE)  # type: ignore[attr-defined]
+            bad = _doubtful(attempt.doubts, len(rows))
             if self.problem.reduction == "none":
-                vague = vague | uncertain(losses.value, self.fmt)
-            bad |= _per_row(vague)
+                losses = out
+                bad |= _per_row(uncertain(out.value, self.fmt))
+            else:
+                bad |= _per_row(~finite_balls(losses.value.balls) & (losses.value.kinds == FINITE))
             if bar is not None:
                 at = part.given[str(part.wrt)]
                 open_ = open_elements(bar, at)
@@ -192,23 +206,25 @@ class _Rows:
                     if open_.any():
                         bar = complete(bar, open_, part, divide_by=self.divide_by)
             ends = [] if bar is None else [bar.low] if bar.high is None else [bar.low, bar.high]
-            ends += [summands.losses.value] if self.problem.reduction == "none" else []
+            kept = out if self.problem.reduction == "none" else summands.losses
+            ends += [out.value] if self.problem.reduction == "none" else []
             name = self.fmt.name
-            sure = all(ExactArray(end, None, summands.losses.owed, name).is_certified() for end in ends)
+            sure = all(ExactArray(end, None, kept.owed, name).is_certified() for end in ends)
             if sure or attempt.last:
                 self.bits = max(self.bits, attempt.bits)
                 with working(attempt):
-                    losses = _repeated(summands.losses, again)
+                    losses = _repeated(kept, again)
                     repeated = None if bar is None else bar.rearranged(lambda p: p[again])
                     self._keep(all_rows, np.ones(len(all_rows), bool), losses, repeated)
-                return sure
+                self.certified &= sure
+                return True
         return False
 
     def _keep(self, rows: Rows, good: Mask, losses: Array, bar: Cotangent | None) -> None:
         chosen = losses.value if good.all() else losses.value.reshaped(lambda p: p[good])
         owed = losses.owed[good]
         if self.problem.reduction == "none":
-            self.values = self.values or Points.empty(self.problem.rows, losses.shape[1:], self.fmt)
+            self.values = self.values or Points.empty((self.problem.rows, *losses.shape[1:]), self.fmt)
             self.values.put(rows[good], chosen, None, owed)
         else:
             axes = tuple(range(len(chosen.shape)))
@@ -216,32 +232,48 @@ class _Rows:
             self.owed += float(np.sum(owed + np.abs(chosen.floats)))
         if bar is None:
             return
-        self.slopes = self.slopes or Points.empty(self.problem.rows, bar.low.shape[1:], self.fmt)
+        self.slopes = self.slopes or Points.empty((self.problem.rows, *bar.low.shape[1:]), self.fmt)
         high = None if bar.high is None else bar.high.reshaped(lambda p: p[good])
         self.slopes.put(rows[good], bar.low.reshaped(lambda p: p[good]), high, bar.owed[good])
 
-    def _value(self) -> ExactArray | None:
+    def _value(self, shape: tuple[int, ...] | None) -> ExactArray | None:
         name = self.fmt.name
-        if self.problem.reduction == "none":
-            assert self.values is not None, "there are rows"
-            return Bounded.of(self.values, name)
+        if self.values is not None:
+            return self.values.array(shape or self.values.low.shape, name)
         with working(next(attempts())):
             summed = Array(_added(self.sums), np.asarray(self.owed))
             out = divide(summed, lift(self.divide_by))
-            wide = out.value
-            if bool(uncertain(wide, self.fmt).any()):
+            summands, _ = self.problem.at(slice(0, 1)).forward()
+            if summands.added is not None:
+                out = add(out, summands.added)
+            if bool(uncertain(out.value, self.fmt).any()):
                 return None
         return ExactArray(out.value, None, out.owed, name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    value: ExactArray
-    slopes: Points | None
-    rows: _Rows
+def _together(problem: Problem, dtype: str) -> Exact | None:
+    """A batch that does not come apart: certain as a whole, or not at all."""
+    fmt = FORMATS[dtype]
+    for carrier in carriers(fmt):
+        with working(_attempt(carrier)) as attempt:
+            out, bar = problem.once()
+            ends = [] if bar is None else [bar.low] if bar.high is None else [bar.low, bar.high]
+            if attempt.doubts or any(bool(uncertain(end, fmt).any()) for end in (out.value, *ends)):
+                continue
+            if bar is not None and open_elements(bar, problem.given[str(problem.wrt)]).any():
+                continue
+            arrays = [_array(out.value, None, out.owed, dtype)]
+            if bar is not None:
+                arrays.append(_array(bar.low, bar.high, bar.owed, dtype))
+        certified = all(array.is_certified() for array in arrays)
+        return Exact(value=arrays[0], grad=arrays[1] if bar is not None else None, bits=53, certified=certified)
+    return None
 
-    def shaped(self, problem: Problem, shape: tuple[int, ...]) -> Any:
-        raise NotImplementedError
+
+def _array(low: Reals, high: Reals | None, owed: Floats, dtype: str) -> ExactArray:
+    points = Points.empty(low.shape, FORMATS[dtype])
+    points.put((), low, high, owed)
+    return points.array(low.shape, dtype)
 
 
 def _repeated(a: Array, again: Rows) -> Array:
@@ -262,7 +294,7 @@ def _has_nan(part: Problem) -> Mask:
     return found
 
 
-def _doubtful(doubts: list[Mask], rows: int, part: Problem) -> Mask:
+def _doubtful(doubts: list[Mask], rows: int) -> Mask:
     """The rows that doubts belong to; all of them where that cannot be seen."""
     bad = np.zeros(rows, bool)
     for mask in doubts:

@@ -19,6 +19,7 @@ from lossbench.judge.oracle.reals import (
     NEGATIVE,
     NOT_A_NUMBER,
     POSITIVE,
+    ZERO,
     Balls,
     Floats,
     Kinds,
@@ -27,6 +28,7 @@ from lossbench.judge.oracle.reals import (
     as_balls,
     finite_balls,
 )
+from lossbench.judge.oracle.wide import Wide
 
 Rule = Callable[..., Floats]
 
@@ -55,6 +57,11 @@ def settle(balls: object, rule: Rule, *arguments: Reals, singular: bool = True) 
         return Reals(out)
     if not singular:
         doubt(~(finite | special))
+    elif isinstance(out, Wide):  # which also overflows: only a zero makes a singular point there
+        zero = np.zeros(out.shape, bool)
+        for argument in arguments:
+            zero = zero | np.asarray(argument.balls == ZERO, dtype=bool)
+        doubt(~(finite | special | zero))
     here = special | ~finite
     limit = np.broadcast_to(rule(*(_fitting(argument, here, out.shape) for argument in arguments)), out.shape)
     doubt(~finite & ~special & np.isfinite(limit))  # the ball touches a singular point that the number avoids

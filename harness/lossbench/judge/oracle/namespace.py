@@ -11,6 +11,7 @@ import numpy.typing as npt
 from lossbench.judge.oracle import elementary as el
 from lossbench.judge.oracle import joint, primitives
 from lossbench.judge.oracle import operations as op
+from lossbench.judge.oracle.attempt import carrier
 from lossbench.judge.oracle.operations import Array, Operand, lift
 from lossbench.judge.oracle.reals import NOT_A_NUMBER, Mask, Reals
 from lossbench.judge.oracle.tape import Cotangent
@@ -223,7 +224,10 @@ class ExactOps:
         return joint.softmax(lift(a), axis)
 
     def matmul(self, a: Operand, b: Operand) -> Array:
-        product = self.expand_dims(lift(a), -1) * self.expand_dims(lift(b), -3)
+        a, b = lift(a), lift(b)
+        if carrier() is not None and a.ndim == b.ndim == 2 and a.value.kind is None and b.value.kind is None:
+            return joint.matmul(a, b)
+        product = self.expand_dims(a, -1) * self.expand_dims(b, -3)
         return self.sum(product, axis=-2)
 
     def transpose(self, a: Array) -> Array:

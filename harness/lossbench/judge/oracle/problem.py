@@ -112,8 +112,10 @@ class Problem:
         batch = self._generated((_TRIED_ROWS, *shape[1:]))
         with working(Attempt(bits=128, last=True, carrier=np.float64)):
             together = _numbers(batch)
+            if together is None or together.ndim == 0 or np.unique(together[np.isfinite(together)]).size < 2:
+                return "batch"  # not reduced to rows, or nothing to see
             rows = [_numbers(batch.at(slice(i, i + 1))) for i in range(_TRIED_ROWS)]
-            if together is None or not all(_same(together[i : i + 1], row) for i, row in enumerate(rows)):
+            if not all(_same(together[i : i + 1], row) for i, row in enumerate(rows)):
                 return "batch"
             full = all(batch.given[name].shape == batch.given["y_pred"].shape for name in batch.per_row)
             alone = _numbers(batch.flat()) if full else None
@@ -134,7 +136,9 @@ class Problem:
             source = draw.Source(f"separable/{name}")
             size = (shape[0], *self.given[name].shape[1:])
             domain = self.loss.inputs.get(name)
-            drawn = source.uniform(size) if domain is None else draw.typical(source, domain, size, shape[-1])
+            # two classes only, so that rows which are compared with those of their class find some
+            classes = min(shape[-1], 2) if len(shape) < 3 else shape[-1]
+            drawn = source.uniform(size) if domain is None else draw.typical(source, domain, size, classes)
             given[name] = drawn.astype(np.int32) if domain is not None and domain.integer else drawn
         return replace(self, given=given, wrt=None)
 
@@ -188,6 +192,8 @@ def _option(value: Any, default: Any) -> Any:
         return Array(Reals.of(float(value)))
     if isinstance(value, np.ndarray):
         return Array(Reals.of(value)) if value.dtype.kind == "f" else value
+    if isinstance(value, tuple) and all(type(item) is int for item in value):
+        return value  # axes
     if isinstance(value, list | tuple) and _is_numeric(value):
         return Array(Reals.of(np.asarray(value, dtype=np.float64)))
     return value

@@ -34,7 +34,7 @@ def long_double() -> npt.DTypeLike | None:
 
 def unit(carrier: npt.DTypeLike) -> float:
     """Half a unit in the last place of 1."""
-    return float(np.finfo(carrier).eps) / 2.0  # type: ignore[arg-type]
+    return float(np.finfo(carrier).eps) / 2.0
 
 
 class Wide:
@@ -155,7 +155,7 @@ class Wide:
             return NotImplemented
         return kernel(*(self._coerced(value) for value in inputs))
 
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Mapping[str, Any]) -> Any:  # noqa: ARG002
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Mapping[str, Any]) -> Any:
         """Functions that move elements about: done to midpoints and to radii."""
         if function not in MOVING:
             return NotImplemented
@@ -187,11 +187,12 @@ def _parts(args: Any, part: str, carrier: npt.DTypeLike) -> list[Any]:
 
 def as_ball(mid: Any, rad: float) -> arb:
     """A midpoint of either format and its radius, without rounding."""
-    high = float(mid)
-    if not math.isfinite(high) or not math.isfinite(rad):
-        return arb(high) if rad == 0.0 else arb.nan()
-    low = float(mid - np.asarray(mid).dtype.type(high))
-    middle = arb(high) if low == 0.0 else arb(high) + arb(low)  # 128 bits and more hold both parts
+    if not np.isfinite(mid) or not math.isfinite(rad):
+        return arb(float(mid)) if rad == 0.0 else arb.nan()
+    fraction, exponent = np.frexp(mid)  # long double reaches beyond float64
+    high = float(fraction)
+    low = float(fraction - type(fraction)(high))
+    middle = (arb(high) + arb(low)) * arb(2) ** int(exponent)  # 128 bits and more hold both parts
     return middle if rad == 0.0 else middle + arb(0, rad)
 
 
@@ -237,9 +238,10 @@ def _product(a: Wide, b: Wide) -> Wide:
     mid = np.asarray(a.mid * b.mid)
     size_a, size_b, size = _size(a.mid), _size(b.mid), _size(mid)
     carried = size_a * b.rad + size_b * a.rad + a.rad * b.rad
-    short = _short(a) & _short(b) & (size > 2.0**-900)  # at most 48 bits: nothing is rounded
+    short = _short(a) & _short(b)  # at most 48 bits: nothing is rounded
     nothing = (a.mid == 0) | (b.mid == 0)
-    own = np.where(short | nothing, 0.0, unit(mid.dtype) * size + FLOOR)
+    exact = nothing | ((size > 2.0**-900) & (short | _scales(a.mid) | _scales(b.mid)))
+    own = np.where(exact, 0.0, unit(mid.dtype) * size + FLOOR)
     return Wide(mid, np.asarray(carried + own))
 
 
@@ -247,11 +249,19 @@ def _short(a: Wide) -> Mask:
     return np.asarray((a.mid.astype(np.float32) == a.mid) & a.exact())
 
 
+def _scales(mid: Floats) -> Mask:
+    """Powers of two."""
+    if mid.dtype == np.float64 and mid.flags.c_contiguous:
+        return np.asarray((mid.view(np.uint64) & np.uint64(2**52 - 1)) == 0)
+    return np.asarray(np.abs(np.frexp(mid)[0]) == 0.5)
+
+
 def _quotient(a: Wide, b: Wide) -> Wide:
     mid = np.asarray(a.mid / b.mid)
     size, divisor = _size(mid), _size(b.mid)
     room = divisor - b.rad
-    own = np.where(a.mid == 0, 0.0, unit(mid.dtype) * size + FLOOR)
+    exact = (a.mid == 0) | ((size > 2.0**-900) & _scales(b.mid))
+    own = np.where(exact, 0.0, unit(mid.dtype) * size + FLOOR)
     rad = np.asarray((a.rad + size * b.rad) / room + own)
     return Wide(mid, np.where(room > 0, rad, np.inf))
 
@@ -283,6 +293,14 @@ def largest(a: Wide, axis: tuple[int, ...]) -> tuple[Wide, Mask]:
     inexact = np.any(near & ~a.exact(), axis=axis)
     shape = rivals.shape
     return Wide(mid.reshape(shape), rad.reshape(shape)), np.asarray(rivals & inexact)
+
+
+def matmul(a: Wide, b: Any) -> Wide:
+    """Products and sums in whatever order the machine's library chooses."""
+    b = coerced(b, a.mid.dtype)
+    size_a, size_b = _size(a.mid), _size(b.mid)
+    own = (a.shape[-1] + 1) * unit(a.mid.dtype) * (size_a @ size_b) + a.shape[-1] * FLOOR
+    return Wide(np.asarray(a.mid @ b.mid), size_a @ b.rad + a.rad @ (size_b + b.rad) + own)
 
 
 def function(
@@ -337,7 +355,12 @@ expm1 = function(np.expm1, lambda m, r, _: np.exp(m) * np.expm1(r))
 log = function(np.log, lambda m, r, _: _over(m, r), zero_at=1.0)
 log1p = function(np.log1p, lambda m, r, _: _over(1.0 + m, 2.0 * r))
 sqrt = function(np.sqrt, lambda m, r, v: np.where(m > r, r / v, np.inf), ulps=0.5)
-reciprocal = function(lambda z: 1 / z, lambda m, r, v: v * _over(np.abs(m), r), ulps=0.5)
+
+
+def reciprocal(a: Wide) -> Wide:
+    return _quotient(Wide.of(1.0, a.mid.dtype), a)
+
+
 half_rsqrt = function(lambda z: 1 / (2 * np.sqrt(z)), lambda m, r, v: v * _over(m, r), ulps=2.0)
 cosh = function(np.cosh, lambda _, r, v: v * np.expm1(r))
 sinh = function(np.sinh, lambda m, r, _: np.cosh(m) * np.expm1(r))
