@@ -9,7 +9,7 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test check lint types architecture format report gate baseline docs clean
+.PHONY: help setup bench test check lint types architecture format report gate baseline docs mutants clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ gate: setup ## compare the latest run with the committed baseline
 
 baseline: setup ## make the latest run the baseline (commit the result)
 	$(BIN)/lossbench baseline --to $(BASELINE) $(ARGS)
+
+mutants: setup ## plant numerical defects into bindings and see how many are noticed (about 10 minutes)
+	$(BIN)/python tests/mutation/check.py $(ARGS)
 
 docs: setup ## write the generated pages of docs/ again
 	$(BIN)/python -m lossbench.record.columns > docs/columns.md

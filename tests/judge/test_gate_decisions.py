@@ -194,3 +194,21 @@ def test_a_damaged_baseline_names_the_file(tmp_path: Path, name: str, damage: st
         path.write_bytes(gzip.compress(b"a,b\n1,2\n") if name.endswith("gz") else b'{"schema_version": 0, "facts": {}}')
     with pytest.raises(RunDamaged, match=name):
         gate.load_baseline(tmp_path)
+
+
+def test_between_unlike_machines_a_level_is_no_finding_but_a_class_is() -> None:
+    place, elsewhere = PLACES[0], {**FACTS_HERE, "machine.cpu": "another processor"}
+    base = run()
+    level = run(verdicts={cell(place): ("stable", "rounding")}, facts=elsewhere)
+    klass = run(verdicts={cell(place): ("differs", "range")}, facts=elsewhere)
+    here = run(verdicts={cell(place): ("stable", "rounding")})
+    assert gate.compare(base, level, topics=("agreement",)).exit_status == 0
+    assert gate.compare(base, klass, topics=("agreement",)).exit_status == 1
+    assert gate.compare(base, here, topics=("agreement",)).exit_status == 1
+
+
+def test_a_part_of_the_baseline_can_be_gated_alone() -> None:
+    base, head = run(), run(places=PLACES[:2])
+    assert gate.compare(base, head).exit_status == 2
+    part = gate.of(base).restricted({cell(place, loss) for place in PLACES[:2] for loss in ("huber", "mse")})
+    assert gate.compare(part, head).exit_status == 0

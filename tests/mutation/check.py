@@ -113,13 +113,22 @@ def worse(before: Verdict, after: Verdict) -> str:
 class Check:
     """Runs the mutants beside their unmutated bindings in real workers and keeps what is seen."""
 
-    def __init__(self, *, losses: Sequence[str] = (), backends: Sequence[str] = (), dtypes: Sequence[str] = DTYPES) -> None:
-        known = catalogue.load([SUITE], builtin=False)
+    def __init__(
+        self,
+        *,
+        losses: Sequence[str] = (),
+        backends: Sequence[str] = (),
+        dtypes: Sequence[str] = DTYPES,
+        suite: Path = SUITE,
+    ) -> None:
+        """losses, backends: only these; all by default. suite: the folder that the workers load, nothing else."""
+        self._suite = suite
+        known = catalogue.load([suite], builtin=False)
         self._losses = [loss for loss in known.losses.values() if not losses or loss.name in losses]
         self._backends = tuple(backends or MODES)
         self._dtypes = tuple(dtypes)
         self.seen: dict[tuple[str, str, str], Seen] = {}
-        self.broken_bases: list[str] = []
+        self.false_defects: list[str] = []
         kinds = _kinds()
         for loss in self._losses:
             for backend in self._backends:
@@ -134,7 +143,7 @@ class Check:
     def run(self) -> list[Seen]:
         """Every case of every mutated loss."""
         with ExitStack() as stack:
-            lanes = {b: stack.enter_context(LaneProcess(Lane(backend=b), [SUITE], builtin=False)) for b in self._backends}
+            lanes = {b: stack.enter_context(LaneProcess(Lane(backend=b), [self._suite], builtin=False)) for b in self._backends}
             threads = {b: stack.enter_context(ThreadPoolExecutor(max_workers=1)) for b in self._backends}
             waiting: list[tuple[Loss, Case, dict[Cell, Future[Answer]]]] = []
             for loss in self._losses:
@@ -174,6 +183,11 @@ class Check:
         for cell, answer in answers.items():
             base, mark, _ = cell.binding.partition(MARK)
             if not mark:
+                self.false_defects += [
+                    f"{v.cell} {v.quantity}: {v.reason}"
+                    for q in ("value", "grad")
+                    if (v := verdicts.get((cell.id, q))) is not None and v.klass == "defect"
+                ]
                 continue
             whole = Cell(case=case, binding=base, lane=cell.lane, operation="grad")
             seen = self.seen[loss.name, cell.lane.backend, cell.binding]
@@ -191,8 +205,9 @@ class Check:
 
 
 def _kinds() -> dict[tuple[str, str, str], str]:
-    module = next(m for name, m in sys.modules.items() if name.endswith(".mutants") and hasattr(m, "MUTANTS"))
-    return {(m.loss, m.backend, m.binding): m.kind for m in module.MUTANTS}
+    """The kind of each mutant by loss, backend and binding, from the suite as it was imported."""
+    tables = [m.MUTANTS for name, m in sys.modules.items() if name.endswith(".mutants") and hasattr(m, "MUTANTS")]
+    return {(m.loss, m.backend, m.binding): m.kind for table in tables for m in table}
 
 
 def _exact(reference: Reference) -> dict[str, np.ndarray[Any, Any]] | None:
@@ -288,8 +303,11 @@ def main() -> int:
     for one in seen:
         rules = ", ".join(f"{rule} x{count}" for rule, count in one.rules.most_common(4))
         print(f"{'caught' if one.caught else 'MISSED'} {one.id} [{one.kind}]: {rules}")
+    for said in check.false_defects:
+        print(f"unmutated {said}")
     print(table(seen))
     print(summary(seen))
+    print(f"{len(check.false_defects)} defects of unmutated bindings in the same cells")
     print(f"{time.monotonic() - started:.0f} s")
     if asked.json:
         asked.json.write_text(json.dumps([asdict(s) | {"caught": s.caught} for s in seen], indent=1))

@@ -45,7 +45,7 @@ def command(
     topics = cast(tuple[Literal["agreement", "timing"], ...], chosen("--only", only, TOPICS))
     before, after = gate.load_baseline(baseline), runs.read(run_folder(results, run))
     if only_measured:
-        before = before.restricted(after)
+        before = before.restricted(set(after.cells["cell"]))
     result = gate.compare(before, after, margin=margin, strict=strict, topics=topics)
     if json:
         print(jsonlib.dumps(_record(result), indent=1))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -35,6 +36,12 @@ class Baseline:
     agreement: pd.DataFrame
     times: pd.DataFrame
     facts: dict[str, str]
+
+    def restricted(self, cells: Collection[str]) -> Baseline:
+        """The part of it that speaks of these cells."""
+        kept = frozenset(cells)
+        agreement, times = (frame[frame["cell"].isin(kept)] for frame in (self.agreement, self.times))
+        return Baseline(agreement=agreement, times=times, facts=self.facts)
 
 
 def of(tables: Tables) -> Baseline:

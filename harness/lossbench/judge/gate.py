@@ -86,7 +86,8 @@ def compare(
     """Compare a run with a baseline.
 
     margin: the slowdown, as a fraction, that matters. strict: timings that stay undecided give 2.
-    topics: without `timing`, unlike machines do not matter; without `agreement`, verdicts do not.
+    topics: without `timing`, unlike machines do not matter; without `agreement`, verdicts do not. Verdicts are
+    compared exactly; between unlike machines, whose vector units round differently, by class and convention.
     """
     base = baseline if isinstance(baseline, Baseline) else of(baseline)
     head = run if isinstance(run, Baseline) else of(run)
@@ -95,7 +96,8 @@ def compare(
     verdicts = times = 0
     smallest = np.nan
     if "agreement" in asked:
-        found, verdicts = _agreement(base.agreement, head.agreement)
+        same_machine = all(base.facts.get(key) == head.facts.get(key) for key in MACHINE)
+        found, verdicts = _agreement(base.agreement, head.agreement, levels=same_machine)
         findings += found
     if "timing" in asked:
         unlike = _unlike(base.facts, head.facts)
@@ -113,7 +115,8 @@ def compare(
     )
 
 
-def _agreement(base: pd.DataFrame, head: pd.DataFrame) -> tuple[list[Finding], int]:
+def _agreement(base: pd.DataFrame, head: pd.DataFrame, *, levels: bool) -> tuple[list[Finding], int]:
+    """levels: whether a change within a class counts too; between unlike machines the last bits may differ."""
     before, after = (
         {(r["cell"], r["quantity"]): (r["verdict"], r["class"], r["convention"]) for r in frame.to_dict("records")}
         for frame in (base, head)
@@ -122,7 +125,7 @@ def _agreement(base: pd.DataFrame, head: pd.DataFrame) -> tuple[list[Finding], i
     common = sorted(before.keys() & after.keys())
     for cell, quantity in common:
         was, now = before[cell, quantity], after[cell, quantity]
-        if was == now:
+        if was == now or (not levels and was[1:] == now[1:]):
             continue
         worse = rank(now[0], now[1]) > rank(was[0], was[1]) or (now[1] == was[1] == "convention" and now != was)
         better = rank(now[0], now[1]) < rank(was[0], was[1])

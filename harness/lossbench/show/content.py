@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
+import pandas as pd
 from markupsafe import Markup
 
 from lossbench.judge.gate import GateResult

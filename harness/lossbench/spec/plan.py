@@ -13,6 +13,7 @@ from lossbench.spec.formats import FORMATS
 from lossbench.spec.loss import Binding, Loss
 from lossbench.spec.profiles import MODES, PROFILES, Profile, Sweep
 from lossbench.spec.regimes import REGIMES, embeddings
+from lossbench.spec.variations import variations
 
 WIDE_CLASSES = 100_000
 LONG_ELEMENTS = 10_000_000
@@ -177,14 +178,15 @@ def _cases(sweep: Sweep, loss: Loss, selection: Selection) -> Iterator[Case]:
             assert shape is not None
             for dtype in selection.dtypes or sweep.dtypes:
                 for seed in selection.seeds or sweep.seeds:
-                    yield Case(
-                        loss=loss.name,
-                        params=tuple(sorted(loss.params.items())),
-                        shape=regime.shape(shape),
-                        dtype=dtype,
-                        regime=regime.name,
-                        seed=seed,
-                    )
+                    for params in variations(loss) if sweep.varied else (loss.params,):
+                        yield Case(
+                            loss=loss.name,
+                            params=tuple(sorted(params.items())),
+                            shape=regime.shape(shape),
+                            dtype=dtype,
+                            regime=regime.name,
+                            seed=seed,
+                        )
 
 
 def _bindings(sweep: Sweep, loss: Loss, backend: str, selection: Selection) -> tuple[Binding, ...]:

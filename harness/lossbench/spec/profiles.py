@@ -38,6 +38,7 @@ class Sweep:
     timed: whether they are timed as well as compared. regimes: in order; with `one_regime`, the first that
     applies to the loss. modes: by backend; a backend left out is not run. sizes: see `plan.shape_of`.
     bindings: `first` is the documented spelling, `formula` the formula in the framework's own operations.
+    varied: instead of the default parameters, each away from its default in turn, see `variations`.
     """
 
     timed: bool = False
@@ -49,6 +50,7 @@ class Sweep:
     sizes: tuple[str, ...] = ("small",)
     operations: tuple[Operation, ...] = ("value", "grad")
     seeds: tuple[int, ...] = (0,)
+    varied: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,8 @@ STANDARD: Final = Profile(
     sweeps=(
         Sweep(modes=EAGER, dtypes=("float32", "float64")),
         Sweep(modes=EAGER, dtypes=("float32", "float64"), regimes=EDGES, operations=("grad",)),
+        Sweep(modes=EAGER, operations=("grad",), varied=True),
+        Sweep(modes=EAGER, operations=("grad",), sizes=("medium",)),
         Sweep(
             modes=_compiled(tensorflow=("compiled", "xla"), jax=("compiled",)),
             bindings="first",
@@ -133,7 +137,8 @@ FULL: Final = Profile(
     timed_seconds=1800,
     sweeps=(
         Sweep(modes=EAGER, dtypes=ALL_DTYPES, regimes=("typical", *EDGES), seeds=(0, 1, 2)),
-        Sweep(modes=EAGER, dtypes=ALL_DTYPES, sizes=("empty", "single", "wide", "long")),
+        Sweep(modes=EAGER, dtypes=ALL_DTYPES, operations=("grad",), varied=True),
+        Sweep(modes=EAGER, dtypes=ALL_DTYPES, sizes=("medium", "empty", "single", "wide", "long")),
         Sweep(modes=MODES, dtypes=ALL_DTYPES, regimes=("typical", *EDGES)),
         Sweep(timed=True, modes=MODES, dtypes=ALL_DTYPES, sizes=("small", "large")),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -19,6 +19,7 @@ from lossbench.spec.errors import BadInput
 from lossbench.spec.loss import Binding
 
 LIMIT_SECONDS: Final = 30.0
+TOGETHER: Final = 64
 NO_RESULT: Final = (BadInput, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, AssertionError)
 """What the oracle raises where it has no result."""
 
@@ -76,13 +77,29 @@ class Asking:
             evaluate=self._evaluate,
         )  # fmt: skip
 
-    def verdict(
-        self, witness: Witness, backend: str, binding: Binding, quantity: Quantity, reference: Reference | None = None
-    ) -> Verdict | None:
-        """The verdict on one quantity, as `lossbench check` gives it; None where the oracle has no result."""
-        answer = self.ask(witness, backend, binding)
+    def verdict(self, witness: Witness, backend: str, binding: Binding, quantity: Quantity) -> Verdict | None:
+        """The verdict on one quantity, as `lossbench check` gives it; None where the oracle has no result.
+
+        A few rows that stand alone are asked as part of `TOGETHER`, so that compilers see few shapes.
+        """
+        if witness.separable and witness.rows < TOGETHER:
+            answer = rows_of(self.ask(witness.padded(TOGETHER), backend, binding), slice(0, witness.rows))
+        else:
+            answer = self.ask(witness, backend, binding)
+        return self.judged(witness, answer, backend, binding, quantity)
+
+    def judged(
+        self, witness: Witness, answer: Answer, backend: str, binding: Binding, quantity: Quantity,
+        reference: Reference | None = None,
+    ) -> Verdict | None:  # fmt: skip
+        """The verdict on an answer that is there already."""
         try:
-            known = reference or self.reference(witness)
-            return judge_one(known, f"hunt@{backend}:grad", answer, quantity, binding)
+            return judge_one(reference or self.reference(witness), f"hunt@{backend}:grad", answer, quantity, binding)
         except NO_RESULT:
             return None
+
+
+def rows_of(answer: Answer, rows: slice) -> Answer:
+    """An answer's part for some rows."""
+    value = answer.value[rows] if answer.value is not None and answer.value.ndim else None
+    return replace(answer, value=value, grad=None if answer.grad is None else answer.grad[rows])

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from lossbench.bench.hunting.finds import outcome, region
+from lossbench.bench.hunting.finds import coarse, region
 from lossbench.bench.hunting.lanes import NO_RESULT
 from lossbench.bench.hunting.witness import Witness
 from lossbench.judge.elements import STABLE_OWED, Comparison, compare
@@ -74,7 +74,7 @@ def _by_row(mask: Mask) -> Mask:
 
 def _outcome(seen: Comparison, row: int) -> str:
     at = np.flatnonzero(seen.wrong[row].ravel())[0]
-    return outcome(float(seen.got[row].ravel()[at]), float(seen.expected[row].ravel()[at]))
+    return coarse(float(seen.got[row].ravel()[at]), float(seen.expected[row].ravel()[at]))
 
 
 def _spread(outcomes: Mapping[int, str]) -> list[int]:

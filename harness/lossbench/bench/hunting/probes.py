@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Any, Final
 
 import numpy as np
 
 from lossbench.bench.hunting import ordinals, values
-from lossbench.bench.hunting.witness import Witness
+from lossbench.bench.hunting.witness import Witness, joined
 from lossbench.spec import draw, inputs
 from lossbench.spec.case import Case
 from lossbench.spec.errors import BadInput
@@ -67,7 +67,7 @@ def promising(loss: Loss) -> float:
     return 2 * len(native) + sum(edge.get(kind, 0) for kind in kinds) - 4 * variant - 2 * (not alone(loss))
 
 
-def order(losses: list[Loss], dtypes: tuple[str, ...]) -> Iterator[Probe]:
+def order(losses: Sequence[Loss], dtypes: tuple[str, ...]) -> Iterator[Probe]:
     """Without end: every loss and dtype in the first stages, breadth first, then draws in rounds."""
     ranked = sorted(losses, key=promising, reverse=True)
     for stages in (("edges", "regimes"), ("long",), ("params",)):
@@ -99,7 +99,7 @@ def _edges(probe: Probe, rng: np.random.Generator) -> Iterator[Witness]:
 
 
 def _regimes(probe: Probe, rng: np.random.Generator) -> Iterator[Witness]:  # noqa: ARG001 - regimes draw by key
-    loss = probe.loss
+    loss, together = probe.loss, list[Witness]()
     for name, regime in REGIMES.items():
         if name in LEFT_OUT or not regime.applies(loss):
             continue
@@ -112,7 +112,14 @@ def _regimes(probe: Probe, rng: np.random.Generator) -> Iterator[Witness]:  # no
         stands = alone(loss)
         if stands and loss.unit == "element":
             arrays = {n: a.reshape(-1) for n, a in arrays.items()}
-        yield Witness(loss=loss, dtype=probe.dtype, arrays=arrays, separable=stands, source=f"regime {name}")
+        made = Witness(loss=loss, dtype=probe.dtype, arrays=arrays, separable=stands, source=f"regime {name}")
+        if stands and shape == loss.shapes["small"] and len(shape) < 3:
+            together.append(made)
+        else:
+            yield made
+    if together:
+        count = EDGE_ELEMENTS if loss.unit == "element" else ROWS
+        yield replace(joined(together).padded(count), source="regimes")
 
 
 def _long(probe: Probe, rng: np.random.Generator) -> Iterator[Witness]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, get_args
 
@@ -11,10 +11,10 @@ import numpy as np
 from lossbench.bench.hunting import ordinals, probes
 from lossbench.bench.hunting.budget import Clock
 from lossbench.bench.hunting.finds import COUNTED, FORMULAS, Behaviour, Find, Key, merged
-from lossbench.bench.hunting.lanes import NO_RESULT, Asking
+from lossbench.bench.hunting.lanes import NO_RESULT, Asking, rows_of
 from lossbench.bench.hunting.looking import Seen, look
 from lossbench.bench.hunting.probes import Probe
-from lossbench.bench.hunting.shrinking import Shrinking
+from lossbench.bench.hunting.shrinking import LIMIT_SECONDS, Shrinking
 from lossbench.bench.hunting.witness import Witness
 from lossbench.judge.reference import Reference
 from lossbench.judge.verdict import Quantity
@@ -44,7 +44,7 @@ class Search:
     _known: dict[Key, Find] = field(default_factory=dict)
     _usable: dict[tuple[str, str, str, str], bool] = field(default_factory=dict)
 
-    def run(self, losses: list[Loss], dtypes: tuple[str, ...]) -> list[Behaviour]:
+    def run(self, losses: Sequence[Loss], dtypes: tuple[str, ...]) -> list[Behaviour]:
         """Until the budget is spent. Deterministic in the seed and the number of probes."""
         for probe in probes.order(losses, dtypes):
             if self.clock.spent:
@@ -62,7 +62,7 @@ class Search:
 
     def examine(self, witness: Witness, probe: Probe) -> list[int]:
         """Asks every binding; the rows with the largest errors."""
-        spellings = [s for s in self._spellings(witness, probe) if self._is_usable(witness.loss, witness.dtype, *s)]
+        spellings = [s for s in self._spellings(witness, probe) if self._usable.get(_mark(witness, *s), True)]
         asked = [self.asking.post(witness, *spelling) for spelling in spellings]
         if not asked:
             return []
@@ -72,6 +72,8 @@ class Search:
         worst: dict[int, None] = {}
         for one in asked:
             answer = one.answer.result()
+            if not self._is_usable(witness, one.backend, one.binding, answer):
+                continue
             for quantity in get_args(Quantity):
                 if self.clock.left == 0:
                     return []
@@ -84,40 +86,42 @@ class Search:
     ) -> Iterable[int]:
         if answer.status in FAILED or not witness.separable:
             if answer.status in ("ok", *FAILED):
-                self._confirm(witness, backend, binding, quantity, ("whole",), reference)
+                self._confirm(witness, answer, backend, binding, quantity, ("whole", witness.source), reference)
             return ()
         worst: list[int] = []
         for rows in _decidable(witness, reference):
             part, exact, got = witness, reference, answer
             if rows is not None:
-                part, got = witness.at(rows), _part(answer, rows)
+                part, got = witness.at(rows), rows_of(answer, rows)
                 exact = self.asking.reference(part)
             seen = look(part, exact, got, quantity, binding)
             if seen is None:
                 continue
             first = 0 if rows is None else int(rows.start)
             worst += [first + row for row in seen.worst]
-            self._suspects(part, seen, backend, binding, quantity)
+            self._suspects(part, seen, got, backend, binding, quantity)
         return worst
 
-    def _suspects(self, witness: Witness, seen: Seen, backend: str, binding: Binding, quantity: Quantity) -> None:
+    def _suspects(
+        self, witness: Witness, seen: Seen, answer: Answer, backend: str, binding: Binding, quantity: Quantity
+    ) -> None:
         for suspect in seen.suspects:
             if self.clock.left == 0:
                 return
-            self._confirm(witness.at([suspect.row]), backend, binding, quantity, suspect.kind)
+            row = slice(suspect.row, suspect.row + 1)
+            self._confirm(witness.at(row), rows_of(answer, row), backend, binding, quantity, suspect.kind)
 
     def _confirm(
-        self, witness: Witness, backend: str, binding: Binding, quantity: Quantity, kind: tuple[str, ...],
+        self, witness: Witness, answer: Answer, backend: str, binding: Binding, quantity: Quantity, kind: tuple[str, ...],
         reference: Reference | None = None,
     ) -> None:  # fmt: skip
         """A first look at a kind of suspect in this binding and dtype; later ones are not looked at."""
         params = ",".join(f"{n}={v}" for n, v in witness.params.items())
-        whole = (witness.source,) if kind == ("whole",) else ()
-        mark = (witness.loss.name, backend, binding.name, witness.dtype, quantity, params, *kind, *whole)
+        mark = (witness.loss.name, backend, binding.name, witness.dtype, quantity, params, *kind)
         if mark in self._looked:
             return
         self._looked.add(mark)
-        verdict = self.asking.verdict(witness, backend, binding, quantity, reference)
+        verdict = self.asking.judged(witness, answer, backend, binding, quantity, reference)
         if verdict is None or verdict.klass not in COUNTED:
             return
         self._note(Find(backend=backend, binding=binding, witness=witness, verdict=verdict))
@@ -127,7 +131,7 @@ class Search:
         if known is not None and (known.native or not find.native):
             self.finds.append(find)
             return
-        small = Shrinking(asking=self.asking, find=find, limit_seconds=min(4.0, self.clock.left)).smallest()
+        small = Shrinking(asking=self.asking, find=find, limit_seconds=min(LIMIT_SECONDS, self.clock.left)).smallest()
         self._known[find.key] = small
         self._known[small.key] = small
         self.finds.append(small)
@@ -140,22 +144,23 @@ class Search:
             if not probe.native or backend not in own or binding.name not in FORMULAS:
                 yield backend, binding
 
-    def _is_usable(self, loss: Loss, dtype: str, backend: str, binding: Binding) -> bool:
-        """Whether it answers on ordinary inputs; an answer that is none is itself a find."""
-        mark = (loss.name, dtype, backend, binding.name)
-        if mark not in self._usable:
+    def _is_usable(self, witness: Witness, backend: str, binding: Binding, answer: Answer) -> bool:
+        """Whether it answers on ordinary inputs, in the inputs' dtype; an answer that is none is itself a find."""
+        mark, loss, dtype = _mark(witness, backend, binding), witness.loss, witness.dtype
+        if answer.status == "ok" and dtype in answer.result_dtype:
+            self._usable.setdefault(mark, True)
+        if mark not in self._usable and answer.status not in FAILED:
             case = Case(loss=loss.name, params=tuple(sorted(loss.params.items())), shape=loss.shapes["small"], dtype=dtype)
-            arrays = inputs.build(loss, case).arrays
-            witness = Witness(loss=loss, dtype=dtype, arrays=arrays, source="ordinary inputs")
-            answer = self.asking.ask(witness, backend, binding)
-            self._usable[mark] = answer.status == "ok"
+            plain = Witness(loss=loss, dtype=dtype, arrays=inputs.build(loss, case).arrays, source="ordinary inputs")
+            ordinary = self.asking.ask(plain, backend, binding)
+            self._usable[mark] = ordinary.status == "ok"
             for quantity in get_args(Quantity):
-                verdict = self.asking.verdict(witness, backend, binding, quantity)
+                verdict = self.asking.judged(plain, ordinary, backend, binding, quantity)
                 if verdict is not None and verdict.klass == "api":
                     self._usable[mark] = False
-                    self._note(Find(backend=backend, binding=binding, witness=witness, verdict=verdict))
+                    self._note(Find(backend=backend, binding=binding, witness=plain, verdict=verdict))
                     break
-        return self._usable[mark]
+        return self._usable.get(mark, True) and (answer.status in ("ok", *FAILED))
 
     def _climb(self, witness: Witness, worst: list[int], rng: np.random.Generator, probe: Probe) -> None:
         """Generations of neighbours of the worst rows, near and far in bit patterns."""
@@ -165,6 +170,10 @@ class Search:
             parents = witness.at(np.resize(np.asarray(worst), AROUND))
             witness = neighbours(parents, rng)
             worst = self.examine(witness, probe)
+
+
+def _mark(witness: Witness, backend: str, binding: Binding) -> tuple[str, str, str, str]:
+    return (witness.loss.name, witness.dtype, backend, binding.name)
 
 
 def decided(reference: Reference) -> bool:
@@ -184,11 +193,6 @@ def _decidable(witness: Witness, reference: Reference) -> Iterator[slice | None]
         step = max(LEAST_ROWS, witness.rows // 16)
         for start in range(0, min(witness.rows, 16 * step), step):
             yield slice(start, start + step)
-
-
-def _part(answer: Answer, rows: slice) -> Answer:
-    value = None if answer.value is None or not answer.value.ndim else answer.value[rows]
-    return replace(answer, value=value, grad=None if answer.grad is None else answer.grad[rows])
 
 
 def neighbours(parents: Witness, rng: np.random.Generator) -> Witness:

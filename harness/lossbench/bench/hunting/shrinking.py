@@ -13,19 +13,19 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from lossbench.bench.hunting.finds import Find, outcome, size
-from lossbench.bench.hunting.lanes import NO_RESULT, Asking
+from lossbench.bench.hunting.finds import Find, coarse, outcome, size
+from lossbench.bench.hunting.lanes import NO_RESULT, TOGETHER, Asking, rows_of
 from lossbench.bench.hunting.looking import look
 from lossbench.bench.hunting.values import SIGNED
 from lossbench.bench.hunting.witness import Witness, joined
+from lossbench.lanes.measurement import Answer
 from lossbench.spec.draw import one_hot
 from lossbench.spec.formats import round_to
 
-TOGETHER: Final = 64
-CONFIRMED: Final = 3
-ROUNDS: Final = 8
+CONFIRMED: Final = 2
+ROUNDS: Final = 6
 ALONE_ASKS: Final = 48
-LIMIT_SECONDS: Final = 4.0
+LIMIT_SECONDS: Final = 3.0
 ROWED: Final = frozenset({"simplex", "log_simplex", "one_hot"})
 
 
@@ -59,13 +59,16 @@ class Shrinking:
     def _over(self) -> bool:
         return time.monotonic() - self._began > self.limit_seconds or self._asks >= ALONE_ASKS
 
-    def _accepts(self, candidate: Witness) -> bool:
+    def _accepts(self, candidate: Witness, answer: Answer | None = None) -> bool:
         """Whether it still shows the same; then it is the find."""
         if self._over():
             return False
         self._asks += 1
         old = self.find
-        seen = self.asking.verdict(candidate, old.backend, old.binding, old.verdict.quantity)
+        if answer is None:
+            seen = self.asking.verdict(candidate, old.backend, old.binding, old.verdict.quantity)
+        else:
+            seen = self.asking.judged(candidate, answer, old.backend, old.binding, old.verdict.quantity)
         if seen is None or seen.klass != old.verdict.klass:
             return False
         new = replace(old, witness=candidate, verdict=seen)
@@ -122,9 +125,9 @@ class Shrinking:
             seen = None
         if seen is None:
             return any(self._accepts(candidate) for candidate in candidates[:CONFIRMED])
-        wanted = outcome(old.verdict.got, old.verdict.expected)
+        wanted = coarse(old.verdict.got, old.verdict.expected)
         rows = sorted({s.row for s in seen.suspects if s.kind[0] == wanted and s.row < len(candidates)})
-        return any(self._accepts(candidates[row]) for row in rows[:CONFIRMED])
+        return any(self._accepts(candidates[row], rows_of(answer, slice(row, row + 1))) for row in rows[:CONFIRMED])
 
 
 def _kind(find: Find) -> tuple[str, str]:
@@ -134,7 +137,7 @@ def _kind(find: Find) -> tuple[str, str]:
         return verdict.convention.partition("=")[0], ""
     if verdict.klass == "api":
         return verdict.reason[:24], ""
-    return outcome(verdict.got, verdict.expected), ""
+    return outcome(verdict), ""
 
 
 def _alike(witness: Witness) -> bool:

@@ -10,9 +10,11 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from flint import arb
 
 from lossbench.judge.oracle.exact import ExactArray
 from lossbench.judge.oracle.reals import FINITE, NEGATIVE, NOT_A_NUMBER, POSITIVE, Floats, Kinds, Mask, Reals, as_wide
+from lossbench.judge.oracle.rounding import is_nothing, quantum_exponent, round_exact
 from lossbench.judge.oracle.wide import Wide, long_double
 from lossbench.spec.formats import FORMATS, Format, round_to
 
@@ -45,6 +47,16 @@ def uncertain(numbers: Reals, fmt: Format) -> Mask:
         tie = np.abs(scaled - np.floor(scaled) - 0.5).astype(np.float64)
         sure &= (wide.rad == 0.0) | (tie > radius)
     return np.asarray(~sure & (numbers.kinds == FINITE))
+
+
+def is_certain(ball: arb, fmt: Format) -> bool:
+    """The same of one ball, beyond float64's range too."""
+    if ball.is_exact() or (ball.contains(0) and is_nothing(ball, fmt)):
+        return True
+    exact = fmt.precision > 50
+    allowed = CERTAIN_ULPS_FLOAT64 if exact else CERTAIN_ULPS
+    near = bool(ball.rad() * _SAFETY <= arb(2) ** quantum_exponent(ball, fmt) * allowed)
+    return near and (exact or round_exact(ball.lower(), fmt) == round_exact(ball.upper(), fmt))
 
 
 def _kept(numbers: Reals, fmt: Format) -> Middles:

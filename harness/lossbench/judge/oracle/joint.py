@@ -147,7 +147,8 @@ def matmul(a: Array, b: Array) -> Array:
         return np.abs(v.value.floats)
 
     out = el.matmul(a.value, b.value)
-    owed = size(a) @ b.owed + a.owed @ size(b) + 2.0 * (size(a) @ size(b))
+    each = 1.0 if a.shape[-1] == 1 else 2.0  # a product, and its place in a sum
+    owed = size(a) @ b.owed + a.owed @ size(b) + each * (size(a) @ size(b))
 
     def side(bar: Cotangent, other: Array, *, first: bool) -> Cotangent:
         flipped = other.value.reshaped(lambda part: np.swapaxes(part, -1, -2))

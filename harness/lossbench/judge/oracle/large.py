@@ -18,13 +18,13 @@ import numpy.typing as npt
 
 from lossbench.judge.oracle import elementary as el
 from lossbench.judge.oracle.attempt import PRECISIONS_BITS, Attempt, Undecided, attempts, working
-from lossbench.judge.oracle.bounded import Points, uncertain
+from lossbench.judge.oracle.bounded import Points, is_certain, uncertain
 from lossbench.judge.oracle.exact import Exact, ExactArray
 from lossbench.judge.oracle.namespace import x
 from lossbench.judge.oracle.onesided import complete
 from lossbench.judge.oracle.operations import Array, add, divide, lift
 from lossbench.judge.oracle.problem import Problem, open_elements
-from lossbench.judge.oracle.reals import FINITE, NEGATIVE, NOT_A_NUMBER, POSITIVE, Floats, Mask, Reals, finite_balls
+from lossbench.judge.oracle.reals import FINITE, NEGATIVE, NOT_A_NUMBER, POSITIVE, Floats, Mask, Reals, finite_balls, scalar
 from lossbench.judge.oracle.reductions import divisor, reduce
 from lossbench.judge.oracle.tape import Cotangent, gradient
 from lossbench.judge.oracle.wide import Wide, long_double
@@ -145,6 +145,9 @@ class _Rows:
         if pending.size and not self._balls(pending):
             return None
         value = self._value(shape)
+        if value is None:  # the terms cancel, or leave float64's range: their digits have to come from balls
+            self.sums, self.owed = [], 0.0
+            value = self._value(shape) if self._balls(np.arange(self.problem.rows)) else None
         if value is None:
             return None
         slopes = self.slopes
@@ -246,7 +249,7 @@ class _Rows:
             summands, _ = self.problem.at(slice(0, 1)).forward()
             if summands.added is not None:
                 out = add(out, summands.added)
-            if bool(uncertain(out.value, self.fmt).any()):
+            if not bool((out.value.kinds != FINITE).any()) and not is_certain(scalar(out.value), self.fmt):
                 return None
         return ExactArray(out.value, None, out.owed, name)
 
