@@ -304,14 +304,14 @@ def binary_logits_stable(
 ) -> Any:
     """max(z, 0) - z y + log(1 + exp(-|z|)), and its weighted form.
 
-    max(z, 0) is written (z + |z|) / 2, so that one derivative of |z| at 0 cancels the other, whichever it is.
+    max(z, 0) and -|z| are written as choices, so that their derivatives at 0 fit together.
     """
     y = smooth_binary(y_true, label_smoothing)
-    half = 0.5 * m.abs(y_pred)
-    tail = m.log1p(m.exp(-m.abs(y_pred)))
+    above = y_pred > 0.0
+    tail = m.log1p(m.exp(m.where(above, -y_pred, y_pred)))
     if pos_weight is None:
-        return (0.5 * y_pred + half) - y_pred * y + tail
-    return (1.0 - y) * y_pred + (y * (pos_weight - 1.0) + 1.0) * (tail + (half - 0.5 * y_pred))
+        return m.where(above, y_pred, 0.0) - y_pred * y + tail
+    return (1.0 - y) * y_pred + (y * (pos_weight - 1.0) + 1.0) * (tail + m.where(above, 0.0, -y_pred))
 
 
 def torch_binary_logits(m: Any, y_true: Any, y_pred: Any, *, reduction: str = "mean", pos_weight: Any = None) -> Any:
@@ -934,9 +934,32 @@ def keras_sparse(m: Any, y_true: Any, y_pred: Any, *, ignore_index: int | None =
     return keras_call("SparseCategoricalCrossentropy", unit="row")(m, y_true, y_pred, **options)
 
 
+def over_valid(reference: Call) -> Call:
+    """Losses scaled so that their mean is the mean over the samples that are not ignored."""
+
+    def scaled(x: Any, y_true: Any, y_pred: Any, *, ignore_index: int | None = None, **params: Any) -> Any:
+        found = reference(x, y_true, y_pred, ignore_index=ignore_index, **params)
+        if ignore_index is None:
+            return found
+        counts = x.where(y_true != ignore_index, x.constant(1.0), 0.0)
+        return found.losses / x.mean(counts)
+
+    return scaled
+
+
+MEAN_OVER_VALID: Final = "Keras' mean divides by the samples that are not ignored; shows where one is ignored"
 KERAS_SPARSE_DOCS: Final = (
     "tf.keras.losses.SparseCategoricalCrossentropy",
     "tf.keras.losses.sparse_categorical_crossentropy",
+)
+
+VALID_CLIPS: Final = tuple(
+    Definition(
+        name=f"mean_over_valid_{definition.name}",
+        reference=over_valid(definition.reference),
+        where=f"{MEAN_OVER_VALID}. {definition.where}",
+    )
+    for definition in SPARSE_CLIPS
 )
 
 sparse_categorical_crossentropy = Loss(
@@ -951,7 +974,7 @@ sparse_categorical_crossentropy = Loss(
     accepts=SPARSE_OPTIONS,
     reference=exact_sparse(),
     unit="row",
-    definitions=(*row_definitions(exact_sparse), *SPARSE_CLIPS),
+    definitions=(*row_definitions(exact_sparse), *SPARSE_CLIPS, *VALID_CLIPS),
     bindings=(
         Binding(
             backend="tensorflow",
@@ -987,7 +1010,7 @@ sparse_categorical_crossentropy_keras = Loss(
     unit="row",
     kinks=lambda **_: (EPSILON, 1.0 - EPSILON),
     kink_of="prediction",
-    definitions=(*(d for d in row_definitions(exact_sparse) if d.name != CLIP), *SPARSE_CLIPS),
+    definitions=(*(d for d in row_definitions(exact_sparse) if d.name != CLIP), *SPARSE_CLIPS, *VALID_CLIPS),
     bindings=(
         Binding(
             backend="tensorflow",
@@ -1086,6 +1109,7 @@ sparse_categorical_crossentropy_logits = Loss(
     accepts=SPARSE_LOGITS_OPTIONS,
     reference=exact_sparse_logits,
     unit="row",
+    definitions=(Definition(name="mean_over_valid", reference=over_valid(exact_sparse_logits), where=MEAN_OVER_VALID),),
     bindings=(
         Binding(
             backend="tensorflow",

@@ -203,20 +203,37 @@ KERAS_SINGLE: Final = "the factor l2 is rounded to float32, whatever the weights
 L2_SINGLE: Final = "l2_in_float32"
 
 
+FACTORS: Final[Mapping[float, float]] = {
+    # usual factors as float32 holds them
+    0.01: 0.009999999776482582, 0.001: 0.0010000000474974513, 0.0001: 9.999999747378752e-05,
+    1e-05: 9.999999747378752e-06,
+    0.1: 0.10000000149011612, 0.02: 0.019999999552965164, 0.05: 0.05000000074505806, 0.005: 0.004999999888241291,
+    0.0005: 0.0005000000237487257, 0.002: 0.0020000000949949026, 0.2: 0.20000000298023224, 0.3: 0.30000001192092896,
+}  # fmt: skip
+
+
+def in_single(x: Any, l2: Any) -> Any:
+    """The factor as float32 holds it, of the usual ones."""
+    for written, held in FACTORS.items():
+        l2 = x.where(l2 == written, held, l2)
+    return l2
+
+
 def l2_definitions(fixed: str = "") -> tuple[Definition, ...]:
-    """Keras' penalty, with the documented factor 0.01 as float32 holds it, and its clipped cross-entropy."""
+    """Keras' penalty, with its factor as float32 holds it, and its clipped cross-entropies."""
 
     def single(clipping: Clip | None) -> Call:
         def reference(x: Any, y_true: Any, y_pred: Any, *, l2: Any = 0.01, **params: Any) -> Any:
-            factor = x.where(l2 == 0.01, 0.009999999776482582, l2)
-            if clipping is not None and params.get("data_loss") == "binary_crossentropy":
+            factor, data = in_single(x, l2), params.get("data_loss")
+            clipped = {"binary_crossentropy": exact_binary, "categorical_crossentropy": _normalised}.get(str(data))
+            if clipping is not None and clipped is not None:
                 penalty = sum_of_squares(x, tuple(x.constant(layer) for layer in layers(params["weights"])))
-                return x.plus(exact_binary(clipping)(x, y_true, y_pred), factor * penalty)
+                return x.plus(clipped(clipping)(x, y_true, y_pred), factor * penalty)
             return exact_with_l2(fixed)(x, y_true, y_pred, l2=factor, **params)
 
         return reference
 
-    where = "Keras rounds the factor 0.01 to float32; shows in float64"
+    where = "Keras rounds the factor to float32; shows in float64"
     plain = Definition(name=L2_SINGLE, reference=single(None), where=where)
     if fixed:
         return (plain,)
@@ -228,6 +245,10 @@ def l2_definitions(fixed: str = "") -> tuple[Definition, ...]:
             for text, bounds in CLIPS.items()
         ),
     )
+
+
+def _normalised(clipping: Clip) -> Call:
+    return classification.exact_categorical(clipping, normalise=True)
 
 
 def l2_bindings(fixed: str = "") -> tuple[Binding, ...]:

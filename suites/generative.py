@@ -12,6 +12,7 @@ from ._native import formula, keras_call, native
 KINGMA: Final = "D. P. Kingma and M. Welling, Auto-encoding variational Bayes, ICLR 2014, arXiv:1312.6114"
 CHEONG: Final = "S. Y. Cheong, Hands-On Image Generation with TensorFlow, Packt 2020"
 RECONSTRUCTIONS: Final = ("mse", "binary_crossentropy")
+SHORT: Final = {"bce": "binary_crossentropy", "mean_squared_error": "mse"}
 PIXELS: Final = {"y_true": domains.PROBABILITY, "y_pred": domains.PROBABILITY}
 
 Call = Callable[..., Any]
@@ -50,6 +51,7 @@ vae_kl = Loss(
 
 
 def _known(recon: str) -> str:
+    recon = SHORT.get(recon, recon)
     if recon not in RECONSTRUCTIONS:
         raise BadInput(
             subject="recon", expected=" or ".join(RECONSTRUCTIONS), received=repr(recon), remedy="choose one of these"

@@ -220,7 +220,7 @@ def _huber_pieces(ask: Any) -> Found:
     return (
         quadratic and linear,
         _say(losses),
-        f"twice the error costs {losses[1] / losses[0]:g} times within delta, a step beyond it {losses[4] - losses[3]:g}",
+        f"twice the error costs {losses[1] / losses[0]:g} times within delta, a step past it {losses[4] - losses[3]:g}",
     )
 
 

@@ -412,7 +412,13 @@ log_cosh = Loss(
         ),
     ),
     bindings=(
-        keras("LogCosh", "log_cosh", aliases=("logcosh",), differs="subtracts log 2 rounded to float32 in every dtype"),
+        keras(
+            "LogCosh",
+            "log_cosh",
+            aliases=("logcosh",),
+            differs="subtracts log 2 rounded to float32 in every dtype",
+            definition="log_2_rounded_to_float32",
+        ),
         optax("log_cosh"),
         *formula(naive_log_cosh, differs="cosh overflows where the loss itself is moderate"),
         *formula(softplus_log_cosh, name="softplus", differs="loses the digits of small errors to the subtraction"),

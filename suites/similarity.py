@@ -60,11 +60,13 @@ def exact_cosine(
     distance: bool = False,
     eps: float = 0.0,
 ) -> Any:
-    """A zero vector is as similar as an orthogonal one: cosine 0."""
+    """A zero vector is as similar as an orthogonal one: cosine 0, with no derivative where the prediction is zero."""
     norm_true, norm_pred = x.norm(y_true, axis), x.norm(y_pred, axis)
     if eps > 0:
         norm_true, norm_pred = x.maximum(norm_true, eps), x.maximum(norm_pred, eps)
-    return oriented(x.safe_divide(x.sum(y_true * y_pred, axis=axis), norm_true * norm_pred, 0.0), sign, distance)
+    cosine = x.safe_divide(x.sum(y_true * y_pred, axis=axis), norm_true * norm_pred, 0.0)
+    leap = x.where(x.logical_and(norm_pred == 0, norm_true > 0), x.sqrt(norm_pred), 0.0)
+    return oriented(cosine + leap, sign, distance)
 
 
 def _floored(floor: float) -> Any:

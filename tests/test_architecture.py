@@ -1,4 +1,4 @@
-"""Imports point one way, frameworks stay in their files, suites speak to public names: held, and seen to fail when broken."""
+"""Imports point one way, frameworks stay in their files, suites speak to public names: held, and a breach is caught."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ BREACHES = {
     "record looks up to the judge": (
         "record/breach.py", "from lossbench.judge import gate\n", "Imports point one way BROKEN",
     ),
-    "a lane reads the record": ("lanes/breach.py", "from lossbench.record import run\n", "Imports point one way BROKEN"),
+    "a lane reads the record": (
+        "lanes/breach.py", "from lossbench.record import run\n", "Imports point one way BROKEN",
+    ),
     "a room that no layer names": ("attic.py", "", "lossbench.attic"),
 }  # fmt: skip
 
@@ -122,7 +124,9 @@ def loaded_after(code: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("module", ["lossbench", "lossbench.spec.catalogue", "lossbench.lanes.process", "lossbench.lanes.worker"])
+@pytest.mark.parametrize(
+    "module", ["lossbench", "lossbench.spec.catalogue", "lossbench.lanes.process", "lossbench.lanes.worker"]
+)
 def test_what_a_foreign_interpreter_imports_is_light(module: str) -> None:
     assert loaded_after(f"import {module}") & (FRAMEWORKS | HEAVY) == set()
 

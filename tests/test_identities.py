@@ -8,8 +8,8 @@ from functools import cache
 
 import numpy as np
 import pytest
-from identities import IDENTITIES
 
+from identities import IDENTITIES
 from lossbench.judge.identities import Exactly, Identity, Numbers, Side, allowed, exactly, gap
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.process import LaneProcess
@@ -21,6 +21,16 @@ BACKENDS = ("tensorflow", "torch", "jax")
 DTYPES = ("float64", "float32")
 IN_SINGLE = ("tf.compat",)
 """Spellings that compute in float32 whatever they are given, as their documentation in the suites says."""
+
+_CANCELS = "its gradient is delta less delta plus the error: digits are lost in proportion to delta"
+_LARGE = "Huber with a large threshold is half the squared error"
+_GCE = "generalised cross-entropy at q 1 is half the absolute error of a row"
+EXCEPTIONS: dict[tuple[str, str, str], dict[str, str]] = {
+    **{(_LARGE, "jax", dtype): {"optax": _CANCELS} for dtype in DTYPES},
+    **{(_LARGE, "tensorflow", dtype): {"tf.compat": _CANCELS} for dtype in DTYPES},
+    **{(_GCE, "tensorflow", dtype): {"keras": "Keras refuses q = 1"} for dtype in DTYPES},
+}
+"""(identity, backend, dtype) -> spellings that break it, and why; one that no longer does fails as well."""
 
 KNOWN = catalogue.load()
 NAMES = [identity.name for identity in IDENTITIES]
@@ -34,11 +44,13 @@ def lanes() -> Iterator[Mapping[str, LaneProcess]]:
 
 
 @cache
-def _exactly(place: int, left: bool, dtype: str, binding: Binding | None) -> Exactly:
-    identity = IDENTITIES[place]
-    side = identity.left if left else identity.right
-    single = binding is not None and binding.name in IN_SINGLE
-    return exactly(side, KNOWN.find(side.loss), dtype, binding, eps_of="float32" if single else "")
+def _exact(place: int, left: bool, dtype: str, definition: str = "exact", eps_of: str = "") -> Exactly:
+    side = IDENTITIES[place].left if left else IDENTITIES[place].right
+    return exactly(side, KNOWN.find(side.loss), dtype, definition, eps_of=eps_of)
+
+
+def _due(place: int, left: bool, dtype: str, binding: Binding) -> Exactly:
+    return _exact(place, left, dtype, binding.definition, "float32" if binding.name in IN_SINGLE else "")
 
 
 def _quantities(identity: Identity) -> tuple[str, ...]:
@@ -50,7 +62,7 @@ def _quantities(identity: Identity) -> tuple[str, ...]:
 def test_the_identity_holds_exactly(place: int, dtype: str) -> None:
     """Of exact numbers, but for the rounding of inputs that are computed from others."""
     identity = IDENTITIES[place]
-    left, right = (_exactly(place, side, dtype, None) for side in (True, False))
+    left, right = (_exact(place, side, dtype) for side in (True, False))
     for quantity in _quantities(identity):
         found = gap(identity, left.numbers, right.numbers, quantity=quantity)
         assert (found <= allowed(identity, left, right, dtype, quantity=quantity)).all()
@@ -83,24 +95,25 @@ def test_every_spelling_obeys(place: int, dtype: str, backend: str, lanes: Mappi
     if backend not in lanes:
         pytest.skip(f"{backend} is not installed")
     identity = IDENTITIES[place]
-    compared, broken = 0, []
+    compared, broken = 0, dict[str, list[str]]()
     for mine, other in _pairs(identity, backend):
-        numbers = [
+        left, right = (
             _asked(lanes[backend], side, KNOWN.find(side.loss), binding, dtype)
             for side, binding in ((identity.left, mine), (identity.right, other))
-        ]
-        broken += [found for found in numbers if isinstance(found, str) and found != "unsupported"]
-        left, right = numbers
+        )
         if isinstance(left, str) or isinstance(right, str):
+            said = [found for found in (left, right) if isinstance(found, str) and found != "unsupported"]
+            if said:
+                broken.setdefault(mine.name, []).extend(said)
             continue
         compared += 1
-        exact = _exactly(place, True, dtype, mine), _exactly(place, False, dtype, other)
+        exact = _due(place, True, dtype, mine), _due(place, False, dtype, other)
         for quantity in _quantities(identity):
             found = gap(identity, left, right, quantity=quantity)
             inputs = gap(identity, exact[0].numbers, exact[1].numbers, quantity=quantity)
             limit = allowed(identity, *exact, dtype, quantity=quantity) + inputs
             if not (found <= limit).all():
                 worst = float(np.max(np.nan_to_num(found / limit, nan=np.inf)))
-                broken.append(f"{mine.name} and {other.name}: {quantity} {worst:.3g} times what is allowed")
-    assert not broken
+                broken.setdefault(mine.name, []).append(f"{other.name}: {quantity} {worst:.3g} times what is allowed")
+    assert set(broken) == set(EXCEPTIONS.get((identity.name, backend, dtype), {})), broken
     assert compared, "no spelling takes these parameters"

@@ -8,11 +8,11 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from tests.mutation.check import SUITE, Check, worse
 
 from lossbench.judge.verdict import Verdict
 from lossbench.lanes.backends import backend_class
 from lossbench.spec import catalogue
-from tests.mutation.check import SUITE, Check, worse
 
 FOLDER = """
     from dataclasses import replace
@@ -40,7 +40,7 @@ def test_planted_defects_are_seen_and_nothing_planted_is_not(tmp_path: Path) -> 
     if not backend_class("torch").installed():
         pytest.skip("PyTorch is not installed")
     (tmp_path / "planted.py").write_text(dedent(FOLDER))
-    check = Check(suite=tmp_path, dtypes=("float32",))
+    check = Check(suite=tmp_path, dtypes=("float32",), larger=False)
     found = {one.name: one for one in check.run()}
     assert {name: one.caught for name, one in found.items()} == {
         "nothing": False,

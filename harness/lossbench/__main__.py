@@ -28,7 +28,7 @@ def _commands() -> Any:
     import typer
     from typer.core import TyperGroup
 
-    from lossbench.commands import baseline, check, compare, doctor, gate, listing, report, run
+    from lossbench.commands import baseline, check, compare, doctor, gate, hunt, listing, report, run
     from lossbench.record.journal import unwritable
     from lossbench.spec.errors import BadInput
 
@@ -58,7 +58,7 @@ def _commands() -> Any:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command("list")(listing.command)
-    for module in (run, report, gate, baseline, compare, check, doctor):
+    for module in (run, report, gate, baseline, compare, check, hunt, doctor):
         app.command(module.__name__.rpartition(".")[2])(module.command)
     return app
 

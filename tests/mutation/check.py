@@ -76,7 +76,9 @@ class Seen:
         return f"{self.loss}@{self.backend}/{self.base}{MARK}{self.name}"
 
 
-def cases(loss: Loss, *, dtypes: Sequence[str] = DTYPES, seeds: Sequence[int] = (0,)) -> Iterator[Case]:
+def cases(
+    loss: Loss, *, dtypes: Sequence[str] = DTYPES, seeds: Sequence[int] = (0,), larger: bool = True
+) -> Iterator[Case]:
     """What a run visits: every regime in each dtype, each parameter away from its default, and a larger shape."""
     defaults = tuple(sorted(loss.params.items()))
     small = loss.shapes["small"]
@@ -90,7 +92,7 @@ def cases(loss: Loss, *, dtypes: Sequence[str] = DTYPES, seeds: Sequence[int] = 
                     )
         for params in variations(loss):
             yield Case(loss=loss.name, params=tuple(sorted(params.items())), shape=small, dtype=dtypes[0], seed=seed)
-        medium = plan.shape_of(loss, "medium")
+        medium = plan.shape_of(loss, "medium") if larger else None
         if medium is not None:
             yield Case(loss=loss.name, params=defaults, shape=medium, dtype=dtypes[0], seed=seed)
 
@@ -120,9 +122,13 @@ class Check:
         backends: Sequence[str] = (),
         dtypes: Sequence[str] = DTYPES,
         suite: Path = SUITE,
+        larger: bool = True,
     ) -> None:
-        """losses, backends: only these; all by default. suite: the folder that the workers load, nothing else."""
-        self._suite = suite
+        """losses, backends: only these; all by default. suite: the folder that the workers load, nothing else.
+
+        larger: whether the larger shape is visited too.
+        """
+        self._suite, self._larger = suite, larger
         known = catalogue.load([suite], builtin=False)
         self._losses = [loss for loss in known.losses.values() if not losses or loss.name in losses]
         self._backends = tuple(backends or MODES)
@@ -143,11 +149,16 @@ class Check:
     def run(self) -> list[Seen]:
         """Every case of every mutated loss."""
         with ExitStack() as stack:
-            lanes = {b: stack.enter_context(LaneProcess(Lane(backend=b), [self._suite], builtin=False)) for b in self._backends}
+            lanes = {
+                b: stack.enter_context(LaneProcess(Lane(backend=b), [self._suite], builtin=False))
+                for b in self._backends
+            }
             threads = {b: stack.enter_context(ThreadPoolExecutor(max_workers=1)) for b in self._backends}
             waiting: list[tuple[Loss, Case, dict[Cell, Future[Answer]]]] = []
-            for loss in self._losses:
-                for case in cases(loss, dtypes=self._dtypes):
+            for number, loss in enumerate(self._losses):
+                if number:
+                    print(f"{number} of {len(self._losses)} losses asked", file=sys.stderr, flush=True)
+                for case in cases(loss, dtypes=self._dtypes, larger=self._larger):
                     asked = {
                         (cell := Cell(case=case, binding=binding.name, lane=lanes[b].lane, operation="grad")): threads[
                             b
@@ -279,7 +290,9 @@ def table(seen: Sequence[Seen]) -> str:
 def summary(seen: Sequence[Seen]) -> str:
     """The misses, the rules and the totals."""
     lines = [
-        f"missed {s.id} ({s.kind}): at most {s.distance_ulp:.3g} ulp from the unmutated binding" for s in seen if not s.caught
+        f"missed {s.id} ({s.kind}): at most {s.distance_ulp:.3g} ulp from the unmutated binding"
+        for s in seen
+        if not s.caught
     ]
     firsts = Counter(rule.split(" ")[0] + " " + rule.split(" ")[1] for s in seen for rule in list(s.rules)[:1])
     lines += [f"first caught by {rule}: {count}" for rule, count in firsts.most_common()]

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -46,9 +47,7 @@ def agreement(seeds: Sequence[int], dtypes: Sequence[str] = DTYPES, losses: Sequ
     results = Path(tempfile.mkdtemp(prefix="unmutated-"))
     with Pool(logs=results) as pool, RunFolder.create(results) as folder:
         pool.start(wanted.lanes)
-        outcome = execute(
-            wanted, folder, pool.shared, RunJudge(known), order=schedule.visits
-        )
+        outcome = execute(wanted, folder, pool.shared, RunJudge(known), order=schedule.visits)
     return outcome.tables.agreement
 
 
@@ -66,7 +65,7 @@ def main() -> int:
     rows = rows[rows["against"] == "oracle"]
     if asked.keep:
         rows.to_parquet(asked.keep)
-    entries = __import__("lossbench.suites.ledger", fromlist=["LEDGER"]).LEDGER
+    entries = import_module("lossbench.suites.ledger").LEDGER
     found = ledger.compare(entries, rows)
     print(rows.groupby("class")["cell"].count().to_string())
     defects = rows[rows["class"] == "defect"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from lossbench.judge import agreement
 from lossbench.judge.pairs import pairwise
@@ -14,10 +13,6 @@ from lossbench.spec import inputs
 from lossbench.spec.case import Case, Cell
 from lossbench.spec.catalogue import Catalogue
 from lossbench.spec.userloss import UserLoss
-
-MAX_ORACLE_ELEMENTS: Final = 16_384
-"""Above it the exact arithmetic would take longer than the run; such cases are compared pairwise, and the same
-loss is judged by the oracle at its small shape."""
 
 
 class RunJudge:
@@ -31,7 +26,7 @@ class RunJudge:
         loss = self._catalogue.losses[case.loss]
         by_id = {cell.id: answer for cell, answer in answers.items()}
         unjudged = isinstance(loss, UserLoss) and not loss.judged
-        if unjudged or math.prod(case.shape) > MAX_ORACLE_ELEMENTS:
+        if unjudged:
             return [verdict.row() for verdict in pairwise(by_id, case.dtype)]
         built = inputs.build(loss, case)
         bindings = {

@@ -21,6 +21,7 @@ from lossbench.lanes.backends import BACKENDS, installed_backends
 from lossbench.record import frames
 from lossbench.spec import casefile, catalogue
 from lossbench.spec.case import Lane
+from lossbench.spec.errors import BadInput
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Case files, see docs/case-file.md.")]
 Out = Annotated[
@@ -45,7 +46,7 @@ def command(
     Example: lossbench check cases.json --json verdicts.json
     """
     known = catalogue.load(suite)
-    prepared = [conformance.prepare(case, known) for path in files for case in casefile.read(path)]
+    prepared = [_prepared(case, known, path) for path in files for case in casefile.read(path)]
     backends = chosen("--backend", backend, tuple(BACKENDS)) if words(backend) else installed_backends()
     lanes = [
         Lane(backend=b, mode=m)  # type: ignore[arg-type]
@@ -75,6 +76,16 @@ def command(
     for name, verdict in unmet.items():
         typer.echo(f"the oracle does not meet the expected value of {name}: {verdict}")
     raise typer.Exit(conformance.exit_status(found))
+
+
+def _prepared(case: casefile.GivenCase, known: catalogue.Catalogue, path: Path) -> conformance.Prepared:
+    try:
+        return conformance.prepare(case, known)
+    except BadInput as fault:
+        subject = fault.subject if case.id in fault.subject else f"{fault.subject} of case {case.id!r}"
+        raise BadInput(
+            subject=f"{subject} in {path}", expected=fault.expected, received=fault.received, remedy=fault.remedy
+        ) from fault
 
 
 def _say(record: Mapping[str, Any]) -> None:

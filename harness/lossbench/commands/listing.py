@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import json as jsonlib
-from typing import Annotated, Any
+import os
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from lossbench.commands.coverage import Coverage, survey
 from lossbench.commands.options import Backends, Json, Losses, Suites, chosen, words
 from lossbench.lanes.backends import BACKENDS
+from lossbench.show import terminal
 from lossbench.spec import catalogue
 from lossbench.spec.loss import Loss
+
+PIPED_COLUMNS: Final = 160
 
 ShowCoverage = Annotated[
     bool, typer.Option("--coverage", help="Ask the installed frameworks for their public losses; say which are bound.")
 ]
 
+Long = Annotated[bool, typer.Option("--long", help="Say of each loss what it measures, its source and parameters.")]
+
 
 def command(
     loss: Losses = "",
     backend: Backends = "",
-    suite: Suites = [],
+    suite: Suites = [],  # noqa: B006 - typer reads the default
     coverage: ShowCoverage = False,
-    json: Json = False,  # noqa: B006 - typer reads the default and the name
+    long: Long = False,
+    json: Json = False,
 ) -> None:
     """List the losses, or how much of the frameworks' loss APIs they cover.
 
@@ -40,7 +47,7 @@ def command(
     elif json:
         print(_json([_record(known.family(one.name), one) for one in losses]))
     else:
-        _print_losses(known, losses, backends)
+        _print_losses(known, losses, backends, long=long)
 
 
 def _record(family: str, loss: Loss) -> dict[str, Any]:
@@ -61,12 +68,24 @@ def _record(family: str, loss: Loss) -> dict[str, Any]:
     }
 
 
-def _print_losses(known: catalogue.Catalogue, losses: tuple[Loss, ...], backends: tuple[str, ...]) -> None:
-    table = Table("loss", "family", *backends, "summary", title=f"{len(losses)} losses", title_justify="left")
-    for loss in losses:
-        spellings = [", ".join(b.name for b in loss.bindings_of(backend)) or "-" for backend in backends]
-        table.add_row(loss.name, known.family(loss.name), *spellings, loss.summary)
-    Console().print(table)
+def _print_losses(
+    known: catalogue.Catalogue, losses: tuple[Loss, ...], backends: tuple[str, ...], *, long: bool
+) -> None:
+    console = _console()
+    if long:
+        for loss in losses:
+            console.print(terminal.described(loss, known.family(loss.name), backends))
+    else:
+        console.print(terminal.losses(losses, known.families, backends))
+    console.print(f"{len(losses)} loss{'es' * (len(losses) != 1)}", markup=False, highlight=False)
+
+
+def _console() -> Console:
+    """As wide as the terminal; into a file or a pipe one line a row, whatever its length."""
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPED_COLUMNS
+    return console
 
 
 def _print_coverage(found: Coverage, *, as_json: bool) -> None:
@@ -77,20 +96,23 @@ def _print_coverage(found: Coverage, *, as_json: bool) -> None:
             )
         )
         return
-    console = Console()
+    console = _console()
     for backend in found.backends:
         rows = [row for row in found.rows if row.backend == backend]
         bound = [row for row in rows if row.losses]
         table = Table(
-            "public API",
+            Column("public API", no_wrap=True),
             "kind",
-            "bound to",
+            Column("bound to", overflow="fold"),
+            box=None,
+            pad_edge=False,
+            header_style="bold",
             title=f"{backend}: {len(bound)} of {len(rows)} bound",
             title_justify="left",
         )
         for row in sorted(rows, key=lambda r: (not r.losses, r.api)):
             table.add_row(row.api, row.kind, ", ".join(row.losses) or "not yet")
-        console.print(table)
+        console.print(table, "")
     for backend, reason in found.missing.items():
         console.print(f"{backend}: {reason}", style="yellow", markup=False)
     for loss, backend in found.empty:

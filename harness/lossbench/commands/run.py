@@ -13,12 +13,25 @@ from rich.console import Console
 
 from lossbench.bench import carry as benches
 from lossbench.bench.carry import Request
-from lossbench.commands.options import REPORTS, RESULTS, Backends, Json, Losses, Reports, Results, Suites, words
+from lossbench.commands.options import (
+    REPORTS,
+    RESULTS,
+    Backends,
+    Json,
+    Losses,
+    Reports,
+    Results,
+    Suites,
+    chosen,
+    words,
+)
 from lossbench.commands.progress import progress_bar
 from lossbench.judge.custom import CustomResult
+from lossbench.lanes.backends import BACKENDS
 from lossbench.plugin import INTERRUPTED, Outcome
 from lossbench.record.run import RunFolder, latest
 from lossbench.show import page
+from lossbench.spec.errors import BadInput
 
 Profile = Annotated[str, typer.Option("--profile", help="quick (2 minutes), standard (10), full.")]
 Dtypes = Annotated[str, typer.Option("--dtype", help="float64, float32, bfloat16, float16; comma-separated.")]
@@ -63,14 +76,17 @@ def command(
     Exit status 1: a function marked `like` is not the loss that it says it is.
     """
     if run and not resume:
-        raise typer.BadParameter(f"a run is named ({run!r}) but not resumed; add --resume")
+        raise BadInput(
+            subject="run", expected="options alone", received=repr(run), remedy="add --resume to go on with a run"
+        )
     if resume:
         folder = RunFolder.open(results / run if run and not Path(run).is_dir() else Path(run or latest(results)))
         bench = benches.prepare(benches.request_of(folder))
     else:
+        backends = words(backend) and chosen("--backend", backend, tuple(BACKENDS))
         bench = benches.prepare(
             Request(
-                profile=profile, losses=words(loss), backends=words(backend), dtypes=words(dtype),
+                profile=profile, losses=words(loss), backends=backends, dtypes=words(dtype),
                 regimes=words(regime), modes=words(mode), operations=words(operation),
                 suites=tuple(str(path.resolve()) for path in suite), seed=seed, threads=threads, seconds=seconds,
             )

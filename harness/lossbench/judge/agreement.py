@@ -74,7 +74,7 @@ def judge_one(
         return Verdict(cell=cell, quantity=quantity, verdict="invalid", klass="api", reason=reason)
     seen = compare(computed, known, nan_inputs=reference.nan_inputs)
     verdict, klass, convention, why = _class_of(reference, computed, seen, quantity, binding)
-    if foreign := _foreign_dtype(answer, reference.dtype, quantity):
+    if (foreign := _foreign_dtype(answer, reference.dtype)) and (quantity == "value" or not seen.right):
         verdict, klass, why = "differs", "api", f"{foreign}; {why}"
     return _numbers(reference, seen, known, Verdict(
         cell=cell, quantity=quantity, verdict=verdict, klass=klass, convention=convention, reason=why,
@@ -97,10 +97,10 @@ def _unusable(
     return None
 
 
-def _foreign_dtype(answer: Answer, dtype: str, quantity: Quantity) -> str:
+def _foreign_dtype(answer: Answer, dtype: str) -> str:
     named = answer.result_dtype
     known = [name for name in FORMATS if name in named and (name == "bfloat16" or f"b{name}" not in named)]
-    if quantity == "grad" or not known or dtype in known:
+    if not known or dtype in known:
         return ""
     return f"returns {known[0]} for inputs of {dtype}"
 
@@ -123,19 +123,24 @@ def _class_of(
         return "undefined", "domain", "", "NaN where the exact result is undefined"
     if level == "digits_lost":
         return level, "accuracy", "", "within what the formula owes, yet more than 1% off"
-    name, left = nearest(reference, computed, seen, quantity, binding)
-    klass, why = classes.explain(left, reference.loss, reference.arrays, reference.dtype)
-    if klass == "defect" and (beside := nearby.explain(reference, computed, quantity, left, name)):
-        return beside
-    return level, klass, "", why if name == "exact" else f"beside the definition {name}, {why}"
+    own = binding.definition if binding is not None else "exact"
+    for name, left in nearest(reference, computed, seen, quantity, own):
+        klass, why = classes.explain(left, reference.loss, reference.arrays, reference.dtype)
+        if klass != "defect":
+            return level, klass, "", why if name == "exact" else f"beside the definition {name}, {why}"
+        if beside := nearby.explain(reference, computed, quantity, left, name):
+            return beside
+    klass, why = classes.explain(seen, reference.loss, reference.arrays, reference.dtype)
+    return level, klass, "", why
 
 
 def nearest(
-    reference: Reference, computed: npt.NDArray[Any], seen: Comparison, quantity: Quantity, binding: Binding | None
-) -> tuple[str, Comparison]:
-    """What is left to explain: the definition that leaves the fewest wrong elements, and the comparison with it."""
-    fits = {"exact": seen} | dict(_fits(reference, computed, quantity, binding))
-    return min(fits.items(), key=lambda fit: int(fit[1].wrong.sum()))
+    reference: Reference, computed: npt.NDArray[Any], seen: Comparison, quantity: Quantity, own: str
+) -> list[tuple[str, Comparison]]:
+    """What is left to explain beside the exact definition, the binding's own, and the one that leaves least."""
+    fits = {"exact": seen} | dict(_fits(reference, computed, quantity, None))
+    closest = min(fits, key=lambda name: int(fits[name].wrong.sum()))
+    return [(name, fits[name]) for name in dict.fromkeys(("exact", own, closest)) if name in fits]
 
 
 def convention(

@@ -132,5 +132,5 @@ def _read(path: Path, name: str) -> bytes:
 def _damaged(path: Path, received: str) -> RunDamaged:
     return RunDamaged(
         subject=f"baseline {path}", expected="a file written by `lossbench baseline`", received=received,
-        remedy="write the baseline again from a run",
+        remedy=f"make it from a run with `lossbench baseline --to {path.parent}`",
     )  # fmt: skip

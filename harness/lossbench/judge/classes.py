@@ -31,7 +31,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 def explain(wrong: Comparison, loss: Loss, arrays: Arrays, dtype: str) -> tuple[Class, str]:
     """Class and cause of a difference that no definition explains."""
     outside = outside_domain(loss, arrays, dtype)
-    if outside and _concerns(outside, wrong, arrays):
+    if outside and _concerns(outside, wrong, loss, arrays):
         return "domain", f"{' and '.join(outside)} outside the documented domain"
     fmt, bad = FORMATS[dtype], wrong.wrong
     got, expected = wrong.got[bad], wrong.expected[bad]
@@ -168,7 +168,7 @@ def _outside(values: npt.NDArray[Any], domain: Domain, fmt: Format, arrays: Arra
         return np.asarray(~rules.get(kind, np.isfinite(x)))
 
 
-def _concerns(outside: Mapping[str, Mask], wrong: Comparison, arrays: Arrays) -> bool:
+def _concerns(outside: Mapping[str, Mask], wrong: Comparison, loss: Loss, arrays: Arrays) -> bool:
     """Whether every wrong element has an input outside its domain, as far as shapes can tell."""
     bad = wrong.wrong
     full = np.zeros(np.shape(arrays["y_pred"]), dtype=bool)
@@ -180,7 +180,8 @@ def _concerns(outside: Mapping[str, Mask], wrong: Comparison, arrays: Arrays) ->
         else:
             full |= mask.any()
     if bad.shape == full.shape and bad.ndim:
-        rows = full.any(axis=-1, keepdims=True)  # a row shares its normalisation
+        # a row shares its normalisation, elements share nothing
+        rows = full if loss.unit == "element" else full.any(axis=-1, keepdims=True)
         return bool((rows | ~bad).all())
     if bad.shape == full.shape[:-1] and bad.ndim:
         return bool((full.any(axis=-1) | ~bad).all())

@@ -194,7 +194,7 @@ def _record(prepared: Prepared, reference: Reference, known: Known, asked: Asked
     reasons = []
     conventions = []
     for quantity in ("value", "grad") if prepared.operation == "grad" else ("value",):
-        seen = judge_one(reference, f"{prepared.case.id}@{asked.backend}:grad", answer, quantity, binding)  # type: ignore[arg-type]
+        seen = judge_one(reference, f"{prepared.case.id}@{asked.backend}:grad", answer, quantity, binding)
         record[f"{quantity}_verdict"], record[f"{quantity}_class"] = seen.verdict, seen.klass
         reasons.append(f"{quantity}: {seen.reason}")
         if seen.convention and seen.convention not in conventions:

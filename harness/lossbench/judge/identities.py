@@ -17,7 +17,7 @@ import numpy.typing as npt
 from lossbench.judge.elements import STABLE_OWED, TIGHT_EPS
 from lossbench.judge.oracle import evaluate
 from lossbench.spec.formats import FORMATS, round_to
-from lossbench.spec.loss import Binding, Loss
+from lossbench.spec.loss import Loss
 
 Reals = npt.NDArray[np.float64]
 
@@ -71,19 +71,27 @@ class Exactly:
     away: Numbers
 
 
-def exactly(side: Side, loss: Loss, dtype: str, binding: Binding | None = None, *, eps_of: str = "") -> Exactly:
-    """The oracle's answer. binding: whose documented definition counts as right. eps_of: the dtype computed in."""
+def exactly(side: Side, loss: Loss, dtype: str, definition: str = "exact", *, eps_of: str = "") -> Exactly:
+    """The oracle's answer. definition: what a spelling documents and may follow. eps_of: the dtype it computes in."""
     params, arrays = side.given(loss, dtype)
     exact = evaluate(loss, params, arrays, dtype)
     assert exact.grad is not None, "the oracle was asked for a gradient"
     numbers = _numbers(exact)
     computed_in = eps_of or dtype
     owed = Numbers(value=exact.value.owed(computed_in), grad=exact.grad.owed(computed_in))
-    other = numbers
-    if binding is not None and binding.definition in {d.name for d in loss.definitions}:
-        other = _numbers(evaluate(loss, params, arrays, dtype, definition=binding.definition))
-    away = Numbers(value=np.abs(other.value - numbers.value), grad=np.abs(other.grad - numbers.grad))
-    return Exactly(numbers=numbers, owed=owed, away=away)
+    if definition == "exact" or definition not in {d.name for d in loss.definitions}:
+        return Exactly(numbers=numbers, owed=owed, away=Numbers(value=0 * numbers.value, grad=0 * numbers.grad))
+    defined = evaluate(loss, params, arrays, dtype, definition=definition)
+    assert defined.grad is not None, "the oracle was asked for a gradient"
+    other = _numbers(defined)
+    return Exactly(
+        numbers=numbers,
+        owed=Numbers(
+            value=np.maximum(owed.value, defined.value.owed(computed_in)),
+            grad=np.maximum(owed.grad, defined.grad.owed(computed_in)),
+        ),
+        away=Numbers(value=np.abs(other.value - numbers.value), grad=np.abs(other.grad - numbers.grad)),
+    )
 
 
 def gap(identity: Identity, left: Numbers, right: Numbers, *, quantity: str) -> Reals:

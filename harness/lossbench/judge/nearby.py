@@ -13,15 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from lossbench.judge import classes
-from lossbench.judge.elements import STABLE_OWED, TIGHT_EPS, Comparison, Known, Mask, Reals, compare
+from lossbench.judge.elements import STABLE_OWED, Comparison, Known, Mask, Reals, compare
 from lossbench.judge.reference import Reference
 from lossbench.judge.verdict import Class, Level, Quantity
 from lossbench.spec.errors import BadInput
 from lossbench.spec.formats import FORMATS, round_to, step
 
 NUDGE_ULPS: Final = 2
+MOST_CLASSES: Final = 16
 ABSORBED_EPS: Final = 4.0
 """A prediction below this many eps of the constants and labels that it is added to can vanish in the sum."""
+
+JUMP_RELATIVE: Final = 0.01
+"""Ends less apart than this are no two sides: what separates a result from them is an error of its own."""
 
 SIDE: Final = "side chosen by rounding"
 
@@ -38,6 +42,8 @@ def explain(
     """
     if reference.dtype == "float64" and _in_float32(reference, computed, quantity, definition):
         return "differs", "accuracy", "", "is computed in float32"
+    if not _jumps(reference, quantity, left):
+        return None
     if _between(reference, computed, quantity, left, definition, _moved_by_ulps(reference)):
         return "kink", "kink", SIDE, "a jump lies within rounding of the inputs"
     if _between(reference, computed, quantity, left, definition, _absorbed(reference)):
@@ -45,10 +51,18 @@ def explain(
     return None
 
 
+def _jumps(reference: Reference, quantity: Quantity, left: Comparison) -> bool:
+    """Whether a jump is worth looking for: a gradient that is wrong everywhere is not at one, and values have none
+    where no kink is known."""
+    if quantity == "value":
+        return reference.loss.kinks is not None
+    return bool(left.wrong.size == 1 or not left.wrong.all())
+
+
 def _in_float32(reference: Reference, computed: npt.NDArray[Any], quantity: Quantity, definition: str) -> bool:
     arrays = {name: _rounded(a, "float32") for name, a in reference.arrays.items()}
     narrow = reference.beside("float32", arrays, "float32")
-    for name in dict.fromkeys((definition, "exact")):
+    for name in dict.fromkeys((definition, "exact", *(d.name for d in reference.loss.definitions))):
         known = _known(narrow, quantity, name)
         if known is None or known.exact.shape != np.shape(computed):
             continue
@@ -88,11 +102,11 @@ def _between(
     with np.errstate(all="ignore"):
         low = np.min([low for low, _ in ends], axis=0)
         high = np.max([high for _, high in ends], axis=0)
-        slack = TIGHT_EPS * FORMATS[reference.dtype].eps * np.maximum(np.abs(low), np.abs(high))
+        slack = FORMATS[reference.dtype].eps ** 0.5 * np.maximum(np.abs(low), np.abs(high))
         slack = slack + FORMATS[reference.dtype].smallest + STABLE_OWED * here.owed
         got = np.asarray(computed, np.float64)
         inside: Mask = np.isfinite(got) & (got >= low - slack) & (got <= high + slack)
-        jump: Mask = high - low > 16 * FORMATS[reference.dtype].eps * np.maximum(np.abs(low), np.abs(high))
+        jump: Mask = high - low > JUMP_RELATIVE * np.maximum(np.abs(low), np.abs(high))
     return bool((inside & jump)[left.wrong].all())
 
 
@@ -112,13 +126,15 @@ def _known(reference: Reference, quantity: Quantity, definition: str) -> Known |
 
 def _patterns(reference: Reference) -> Iterator[Mask]:
     """Which numbers of the prediction go up while the others go down, each choice once: all, none, the largest of each
-    row, the rest, and where the target is positive or not."""
+    row, the rest, where the target is positive or not, and each class of a few."""
     y_true, y_pred = np.asarray(reference.arrays["y_true"]), np.asarray(reference.arrays["y_pred"])
     rising = [np.ones(y_pred.shape, dtype=bool)]
     if y_pred.ndim and y_pred.shape[-1] > 1:
         rising.append(y_pred == y_pred.max(axis=-1, keepdims=True))
     if y_true.shape == y_pred.shape:
         rising.append(y_true > 0)
+    if reference.loss.unit == "row" and y_pred.ndim and y_pred.shape[-1] <= MOST_CLASSES:
+        rising += [np.broadcast_to(np.arange(y_pred.shape[-1]) == c, y_pred.shape) for c in range(y_pred.shape[-1])]
     both = {mask.tobytes(): mask for up in rising for mask in (up, ~up)}
     yield from both.values()
 
@@ -132,7 +148,9 @@ def _moved_by_ulps(reference: Reference) -> Iterator[Moved]:
 
 def _absorbed(reference: Reference) -> Iterator[Moved]:
     y_pred = np.asarray(reference.arrays["y_pred"])
-    amount = ABSORBED_EPS * FORMATS[reference.dtype].eps * np.maximum(1.0, np.abs(y_pred))
+    with np.errstate(all="ignore"):
+        amount = ABSORBED_EPS * FORMATS[reference.dtype].eps * np.maximum(1.0, np.abs(y_pred))
     for number, rises in enumerate(_patterns(reference)):
-        there = round_to(y_pred + np.where(rises, amount, -amount), reference.dtype)
+        with np.errstate(all="ignore"):  # the largest numbers move to infinity, where nothing fits
+            there = round_to(y_pred + np.where(rises, amount, -amount), reference.dtype)
         yield f"moved by eps {number}", np.asarray(there, dtype=y_pred.dtype)

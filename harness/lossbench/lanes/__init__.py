@@ -1,0 +1,1 @@
+"""Where it runs: one worker process a lane, each with one framework, that survives what its cells do."""

@@ -104,16 +104,20 @@ class Program:
         remember: keep what the output stood for, for `lean` (a side effect that a compiler must not see).
         """
         call, m, around, losses_of = self._binding.call, self._m, self._plan.around, self._stands_for
+        user = self._user
 
         def run(y_true: Tensor, y_pred: Tensor, *arrays: Tensor) -> Any:
             handed, around_now = self._plan.handed, around
             if arrays:
                 named = unpack(self._tree, arrays)
                 handed, around_now = named["handed"], named["around"]
-            losses, added = _parts(call(m, y_true, y_pred, **handed))
-            if not hasattr(losses, "shape"):
-                raise WrongOutput(f"the loss returned a {type(losses).__name__}; expected a tensor")
-            found = losses_of(tuple(losses.shape))
+            output = call(m, y_true, y_pred, **handed)
+            losses, added = (output, None) if user else _parts(output)
+            if not hasattr(losses, "shape") or isinstance(losses, np.ndarray | np.generic):
+                kind = type(losses)
+                said = f"{kind.__module__}.{kind.__name__}".removeprefix("builtins.")
+                raise WrongOutput(f"the loss returned a {said}; expected a tensor of its framework")
+            found = losses_of(tuple(losses.shape), free=added is not None)
             if remember:
                 self._observed = found if added is None else "parts"
             if found != "batch":
@@ -138,13 +142,18 @@ class Program:
             return lambda y_true, y_pred: call(m, y_true, y_pred, **handed)
         return lambda y_true, y_pred: finish(call(m, y_true, y_pred, **handed))
 
-    def _stands_for(self, actual: tuple[int, ...]) -> str:
-        """What one number of the output is: element, row, or batch where it is reduced already."""
+    def _stands_for(self, actual: tuple[int, ...], *, free: bool) -> str:
+        """What one number of the output is: element, row, or batch where it is reduced already.
+
+        free: a loss around another has the unit of that one.
+        """
         reduction = self._plan.reduction
         reduces = self._plan.native_reduction and reduction != "none"
         if actual == () and (reduces or (self._user and reduction != "none")):
             return "batch"
-        return unit_of(actual, self._shape, unit=self._binding.unit, axis=self._axis, free=self._user)
+        if self._binding.unit == "batch" and self._plan.native_reduction and self._axis is not None and not reduces:
+            return "batch"  # over given axes there are several losses, which nothing reduces
+        return unit_of(actual, self._shape, unit=self._binding.unit, axis=self._axis, free=self._user or free)
 
 
 def _parts(output: Any) -> tuple[Any, Any]:

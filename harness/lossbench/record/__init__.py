@@ -1,0 +1,1 @@
+"""What was seen: tables with their units and schema version, the journal, the run's folder, the machine."""

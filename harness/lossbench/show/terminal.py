@@ -19,21 +19,54 @@ from lossbench.spec.loss import Loss
 _STYLES: Final = {0: "green", 1: "dim", 2: "blue", 3: "blue", 4: "yellow", 5: "dark_orange"}
 _OUTCOMES: Final = {"worse": "red", "better": "green", "inconclusive": "yellow", "cannot_tell": "yellow"}
 SHOWN: Final = 12
+BACKENDS: Final = ("tensorflow", "torch", "jax")
 
 
 def _style(mark: Mark) -> str:
     return _STYLES.get(mark.severity, "red")
 
 
-def losses(chosen: Iterable[Loss], families: Mapping[str, str]) -> Table:
-    """One row a loss with its spellings by backend. Text comes from suites, so none of it is markup."""
-    rows = list(chosen)
-    backends = list(dict.fromkeys(b.backend for loss in rows for b in loss.bindings))
-    table = Table("loss", "family", *backends, "what it measures", box=None, pad_edge=False, header_style="bold")
-    for loss in rows:
-        spelled = [Text(", ".join(b.name for b in loss.bindings_of(backend)) or "-") for backend in backends]
-        table.add_row(Text(loss.name), Text(families.get(loss.name, "")), *spelled, Text(loss.summary))
+def losses(chosen: Iterable[Loss], families: Mapping[str, str], backends: Iterable[str] = BACKENDS) -> Table:
+    """One row a loss with its spellings by backend, by family; names are whole in 80 columns.
+
+    Text comes from suites, so none of it is markup.
+    """
+    shown = tuple(backends)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("loss", no_wrap=True)
+    for backend in shown:
+        table.add_column(backend, overflow="fold")
+    family = ""
+    for loss in chosen:
+        if families.get(loss.name, "") != family:
+            family = families.get(loss.name, "")
+            table.add_row(Text(family, "bold blue"))
+        spelled = [Text(", ".join(b.name for b in loss.bindings_of(backend)) or "-") for backend in shown]
+        table.add_row(Text(loss.name), *spelled)
     return table
+
+
+def described(loss: Loss, family: str, backends: Iterable[str] = BACKENDS) -> Group:
+    """A loss in a few lines: what it measures, where it comes from, its parameters and its spellings."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, min_width=12)
+    grid.add_column(overflow="fold")
+    also = f"; also {', '.join(loss.aliases)}" if loss.aliases else ""
+    rows = {
+        "": loss.summary,
+        "family": f"{family}{also}",
+        "source": loss.source,
+        "parameters": ", ".join(f"{name}={value}" for name, value in loss.params.items()) or "none",
+        **{
+            backend: "; ".join(
+                f"{b.name} ({', '.join(b.docs)})" if b.docs else b.name for b in loss.bindings_of(backend)
+            )
+            for backend in backends
+        },
+    }
+    for name, said in rows.items():
+        grid.add_row(Text(f"  {name}", "dim"), Text(said or "-"))
+    return Group(Text(loss.name, "bold"), grid, Text(""))
 
 
 def run(tables: Tables, catalogue: Catalogue, gate: GateResult | None = None) -> Group:

@@ -1,0 +1,1 @@
+"""What is measured: losses, bindings, domains, cases, inputs, the catalogue and the plan of a run. numpy only."""

@@ -14,6 +14,7 @@ from types import MappingProxyType
 import lossbench
 from lossbench.spec import suitefile
 from lossbench.spec.errors import BadInput
+from lossbench.spec.functions import Function
 from lossbench.spec.loss import Loss
 from lossbench.spec.suitefile import Contents
 from lossbench.spec.userloss import UserLoss, renamed, user_loss
@@ -180,12 +181,22 @@ def _assembled(contents: Sequence[Contents]) -> Catalogue:
         for name, function in c.functions.items():
             if c.losses and not function.like:
                 continue  # beside Loss values, an unmarked function is a part of theirs
-            target = known.find(function.like) if function.like else None
+            target = _liked(known, function, c.path) if function.like else None
             add(
                 user_loss(function, name=name, file=c.path.name, target=target, obj=c.objects.get(name)),
                 c.path,
             )
     return _catalogue(losses, files)
+
+
+def _liked(known: Catalogue, function: Function, path: Path) -> Loss:
+    try:
+        return known.find(function.like)
+    except BadInput as fault:
+        raise BadInput(
+            subject=f"like({function.like!r}) at {path}:{function.line}",
+            expected=fault.expected, received=fault.received, remedy=fault.remedy,
+        ) from fault  # fmt: skip
 
 
 def _catalogue(losses: Mapping[str, Loss], files: Mapping[str, Path]) -> Catalogue:

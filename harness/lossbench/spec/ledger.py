@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownDefect:
-    """One known defect. loss, backend, binding, dtype, regime, quantity, lane: shell patterns over a row's columns.
+    """One known defect. loss, backend, binding, dtype, regime, quantity, lane: shell patterns over a row's columns,
+    several of them parted by `|`.
 
     klass: the class the defect is seen as. reason: one sentence with the cause. reference: a public document or
     the framework's source, by qualified name, with the version it was seen in.

@@ -78,10 +78,12 @@ def valid_weight(
 ) -> Array | None:
     """The weight of each sample by its class index: `class_weight[y_true]`, 1 without it, 0 where ignored.
 
-    None where neither is set: every sample counts once. `y_true` holds class indices.
+    None where neither is set: every sample counts once. `y_true` holds class indices, or rows over the classes.
     """
     if y_true is None or (class_weight is None and ignore_index is None):
         return None
+    if len(y_true.shape) > len(like.shape):  # rows over the classes, one-hot or not
+        return None if class_weight is None else m.sum(y_true * class_weight, axis=-1)
     ignored = None if ignore_index is None else y_true == ignore_index
     # an ignored index may lie outside the classes: class 0 stands in, so that every gather accepts it
     labels = y_true if ignored is None else m.where(ignored, y_true * 0, y_true)

@@ -149,7 +149,9 @@ def _guarded(path: Path, act: Callable[[], T]) -> T:
 
 def _unreadable(path: Path, fault: BaseException) -> BadInput:
     frames = [f.lineno for f in traceback.extract_tb(fault.__traceback__) if f.filename == str(path)]
-    line = fault.lineno if isinstance(fault, SyntaxError) else (frames[-1] if frames else 1)
+    line = frames[-1] if frames else 1
+    if isinstance(fault, SyntaxError):
+        line, fault = fault.lineno or 1, SyntaxError(fault.msg)
     where = f"{path}:{line}" if not isinstance(fault, OSError) or frames else str(path)
     said = fault.strerror if isinstance(fault, OSError) and not frames else f"{type(fault).__name__}: {fault}"
     return BadInput(

@@ -1,5 +1,8 @@
 """Defects planted into losses of a predicted class."""
 
+# A table: one line a mutant, each change with the arguments that all changes take.
+# ruff: noqa: ARG001, ARG005, E501
+
 from __future__ import annotations
 
 from functools import partial
@@ -115,7 +118,7 @@ def _transposed(m: Any, y: Any, z: Any, *, A: Any) -> Any:  # noqa: N803
     return -m.sum(m.matmul(y, m.transpose(A)) * m.log(z), axis=-1)
 
 
-def _no_matrix(m: Any, y: Any, z: Any, *, A: Any) -> Any:  # noqa: ARG001, N803
+def _no_matrix(m: Any, y: Any, z: Any, *, A: Any) -> Any:  # noqa: N803
     return -m.sum(y * m.log(z), axis=-1)
 
 

@@ -1,5 +1,8 @@
 """Defects planted into losses of distributions, margins, directions, regions, sequences and sums of losses."""
 
+# A table: one line a mutant, each change with the arguments that all changes take.
+# ruff: noqa: ARG005, E501
+
 from __future__ import annotations
 
 from functools import partial

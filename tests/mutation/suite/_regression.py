@@ -1,5 +1,8 @@
 """Defects planted into losses of a real-valued prediction."""
 
+# A table: one line a mutant, each change with the arguments that all changes take.
+# ruff: noqa: ARG001, ARG005, E501
+
 from __future__ import annotations
 
 from functools import partial
@@ -39,7 +42,7 @@ def _plain_logs(m: Any, y: Any, z: Any) -> Any:
     return m.square(m.log(z) - m.log(y))
 
 
-def _of_prediction(m: Any, y: Any, z: Any, *, eps: Any = None) -> Any:  # noqa: ARG001
+def _of_prediction(m: Any, y: Any, z: Any, *, eps: Any = None) -> Any:
     return 100.0 * m.abs(y - z) / m.abs(z)
 
 
@@ -55,7 +58,7 @@ def _eps_rmse(m: Any, y: Any, z: Any) -> Any:
     return m.sqrt(m.mean(m.square(z - y)) + 1e-7)
 
 
-def _flushed(m: Any, y: Any, z: Any, each: Any) -> Any:  # noqa: ARG001
+def _flushed(m: Any, y: Any, z: Any, each: Any) -> Any:
     tiny = 2.2250738585072014e-308 if "64" in str(each.dtype) else 1.1754943508222875e-38
     return m.where(m.abs(each) < tiny, 0.0, each)
 
@@ -64,7 +67,7 @@ def _by_rows(m: Any, each: Any) -> Any:
     return m.sum(each) / float(each.shape[0])
 
 
-def _large_only(m: Any, y: Any, z: Any, each: Any) -> Any:  # noqa: ARG001
+def _large_only(m: Any, y: Any, z: Any, each: Any) -> Any:
     return each * 1.0001 if p.elements(each) > 10_000 else each
 
 

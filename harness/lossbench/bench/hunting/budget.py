@@ -36,11 +36,21 @@ class Clock:
     probes: int = 0
     asked: int = 0
     _began: float = field(default_factory=time.monotonic)
+    _turn_ends: float = math.inf
 
     @property
     def left(self) -> float:
-        """Seconds; never negative."""
-        return max(0.0, self.seconds - (time.monotonic() - self._began))
+        """Seconds; never negative, and without end where probes are counted instead."""
+        return math.inf if self.probes else max(0.0, self.seconds - (time.monotonic() - self._began))
+
+    def turn(self, seconds: float) -> None:
+        """Begin a share of the budget, so that one loss does not spend it all."""
+        self._turn_ends = math.inf if self.probes else time.monotonic() + seconds
+
+    @property
+    def turn_over(self) -> bool:
+        """Whether the share or the whole is spent."""
+        return self.left == 0.0 or time.monotonic() > self._turn_ends
 
     @property
     def spent(self) -> bool:

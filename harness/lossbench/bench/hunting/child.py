@@ -22,7 +22,7 @@ from lossbench.bench.hunting import spelling
 from lossbench.bench.hunting.tracing import Traced, statements
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.backends.base import Backend
-from lossbench.lanes.evaluation import Program, plan, placed
+from lossbench.lanes.evaluation import Program, placed, plan
 from lossbench.lanes.session import RAISED
 from lossbench.show.spelling import code
 from lossbench.spec import catalogue

@@ -65,7 +65,13 @@ class Asking:
     def _ask(self, witness: Witness, backend: str, binding: Binding) -> Answer:
         try:
             return self.lanes[backend].answer_given(
-                witness.loss.name, binding.name, witness.all_params, witness.arrays, witness.dtype, "grad", LIMIT_SECONDS
+                witness.loss.name,
+                binding.name,
+                witness.all_params,
+                witness.arrays,
+                witness.dtype,
+                "grad",
+                LIMIT_SECONDS,
             )
         except BadInput as error:
             return Answer(status="failed", reason=str(error))

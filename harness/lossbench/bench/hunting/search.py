@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, get_args
@@ -26,6 +27,9 @@ from lossbench.spec.loss import Binding, Loss
 GENERATIONS: Final = 3
 AROUND: Final = 2048
 LEAST_ROWS: Final = 16
+LEAST_TURN_SECONDS: Final = 2.0
+TURNS: Final = 5
+"""A loss is visited this often or more, if the budget allows."""
 FAILED: Final = ("crashed", "timeout")
 
 Told = Callable[[Clock, Probe, int], None]
@@ -38,7 +42,7 @@ class Search:
     asking: Asking
     clock: Clock
     seed: int = 0
-    told: Told = lambda clock, probe, found: None  # noqa: E731, ARG005
+    told: Told = lambda clock, probe, found: None  # noqa: ARG005
     finds: list[Find] = field(default_factory=list)
     _looked: set[tuple[str, ...]] = field(default_factory=set)
     _known: dict[Key, Find] = field(default_factory=dict)
@@ -49,9 +53,12 @@ class Search:
         for probe in probes.order(losses, dtypes):
             if self.clock.spent:
                 break
-            rng = np.random.default_rng([self.seed, *f"{probe.loss.name}/{probe.dtype}/{probe.stage}/{probe.round_number}".encode()])
+            self.clock.turn(max(LEAST_TURN_SECONDS, self.clock.seconds / (TURNS * len(losses))))
+            rng = np.random.default_rng(
+                [self.seed, *f"{probe.loss.name}/{probe.dtype}/{probe.stage}/{probe.round_number}".encode()]
+            )
             for witness in probes.witnesses(probe, rng):
-                if self.clock.left == 0:
+                if self.clock.turn_over:
                     break
                 worst = self.examine(witness, probe)
                 if probe.stage == "draws" and witness.separable:
@@ -75,7 +82,7 @@ class Search:
             if not self._is_usable(witness, one.backend, one.binding, answer):
                 continue
             for quantity in get_args(Quantity):
-                if self.clock.left == 0:
+                if self.clock.turn_over:
                     return []
                 seen = self._seen(witness, reference, answer, quantity, one.backend, one.binding)
                 worst |= dict.fromkeys(seen)
@@ -106,7 +113,7 @@ class Search:
         self, witness: Witness, seen: Seen, answer: Answer, backend: str, binding: Binding, quantity: Quantity
     ) -> None:
         for suspect in seen.suspects:
-            if self.clock.left == 0:
+            if self.clock.turn_over:
                 return
             row = slice(suspect.row, suspect.row + 1)
             self._confirm(witness.at(row), rows_of(answer, row), backend, binding, quantity, suspect.kind)
@@ -131,7 +138,11 @@ class Search:
         if known is not None and (known.native or not find.native):
             self.finds.append(find)
             return
-        small = Shrinking(asking=self.asking, find=find, limit_seconds=min(LIMIT_SECONDS, self.clock.left)).smallest()
+        small = Shrinking(
+            asking=self.asking,
+            find=find,
+            limit_seconds=math.inf if self.clock.probes else min(LIMIT_SECONDS, self.clock.left),
+        ).smallest()
         self._known[find.key] = small
         self._known[small.key] = small
         self.finds.append(small)
@@ -150,7 +161,9 @@ class Search:
         if answer.status == "ok" and dtype in answer.result_dtype:
             self._usable.setdefault(mark, True)
         if mark not in self._usable and answer.status not in FAILED:
-            case = Case(loss=loss.name, params=tuple(sorted(loss.params.items())), shape=loss.shapes["small"], dtype=dtype)
+            case = Case(
+                loss=loss.name, params=tuple(sorted(loss.params.items())), shape=loss.shapes["small"], dtype=dtype
+            )
             plain = Witness(loss=loss, dtype=dtype, arrays=inputs.build(loss, case).arrays, source="ordinary inputs")
             ordinary = self.asking.ask(plain, backend, binding)
             self._usable[mark] = ordinary.status == "ok"
@@ -165,7 +178,7 @@ class Search:
     def _climb(self, witness: Witness, worst: list[int], rng: np.random.Generator, probe: Probe) -> None:
         """Generations of neighbours of the worst rows, near and far in bit patterns."""
         for _ in range(GENERATIONS):
-            if not worst or self.clock.left == 0:
+            if not worst or self.clock.turn_over:
                 return
             parents = witness.at(np.resize(np.asarray(worst), AROUND))
             witness = neighbours(parents, rng)

@@ -25,7 +25,7 @@ from lossbench.spec.formats import round_to
 CONFIRMED: Final = 2
 ROUNDS: Final = 6
 ALONE_ASKS: Final = 48
-LIMIT_SECONDS: Final = 3.0
+LIMIT_SECONDS: Final = 1.5
 ROWED: Final = frozenset({"simplex", "log_simplex", "one_hot"})
 
 
@@ -163,7 +163,11 @@ def _columns(witness: Witness) -> Iterator[Witness]:
     shape = np.shape(witness.arrays["y_pred"])
     if len(shape) != 2 or shape[1] < 2:
         return
-    drops = [[c] for c in range(shape[1])] if shape[1] <= 8 else [[*range(shape[1] // 2)], [*range(shape[1] // 2, shape[1])]]
+    drops = (
+        [[c] for c in range(shape[1])]
+        if shape[1] <= 8
+        else [[*range(shape[1] // 2)], [*range(shape[1] // 2, shape[1])]]
+    )
     for drop in drops:
         kept = [c for c in range(shape[1]) if c not in drop]
         arrays: dict[str, npt.NDArray[Any]] = {}
@@ -206,7 +210,10 @@ def _rewritten(values: npt.NDArray[Any], kind: str) -> Iterator[npt.NDArray[Any]
         return
     if kind in ROWED and given.ndim:
         classes = given.shape[-1]
-        for rows in (*(one_hot(np.full(given.shape[:-1], c), classes) for c in range(classes)), np.full_like(given, 1 / classes)):
+        for rows in (
+            *(one_hot(np.full(given.shape[:-1], c), classes) for c in range(classes)),
+            np.full_like(given, 1 / classes),
+        ):
             with np.errstate(divide="ignore"):
                 yield np.log(rows) if kind == "log_simplex" else rows
         if kind == "one_hot":
@@ -250,6 +257,6 @@ def _short(values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
 
 def _power(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The nearest power of ten of each number, its sign kept."""
-    return np.array([float(f"{np.sign(v):.0f}e{np.rint(np.log10(abs(v))):.0f}") if v else 0.0 for v in values.ravel()]).reshape(
-        values.shape
-    )
+    return np.array(
+        [float(f"{np.sign(v):.0f}e{np.rint(np.log10(abs(v))):.0f}") if v else 0.0 for v in values.ravel()]
+    ).reshape(values.shape)

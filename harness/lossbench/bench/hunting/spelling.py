@@ -54,7 +54,7 @@ def array(values: npt.NDArray[Any], dtype: str) -> str:
     given = np.asarray(values)
     if given.ndim == 0:
         return str(int(given)) if given.dtype.kind in "iu" else number(float(given), dtype)
-    if len(given) >= REPEATED_ROWS and all(np.array_equal(given[0], row, equal_nan=True) for row in given[1:]):
+    if len(given) >= REPEATED_ROWS and bool((given == given[:1]).all()):
         return f"[{array(given[0], dtype)}] * {len(given)}"
     return "[" + ", ".join(array(item, dtype) for item in given) + "]"
 
@@ -145,5 +145,3 @@ def _listed(values: npt.NDArray[Any], dtype: str) -> Any:
     if values.ndim == 0:
         return float(values)
     return [_listed(item, dtype) for item in values]
-
-

@@ -34,7 +34,7 @@ class Node:
 class Traced:
     """A real value with the node that spells it."""
 
-    __slots__ = ("_real", "_node")
+    __slots__ = ("_node", "_real")
 
     def __init__(self, real: Any, node: Node | str) -> None:
         self._real = real
@@ -107,7 +107,7 @@ _install()
 def real(value: Any) -> Any:
     """The value itself, inside containers too."""
     if isinstance(value, Traced):
-        return value._real  # noqa: SLF001 - the wrapper's own module
+        return value._real
     if type(value) in (list, tuple):
         return type(value)(map(real, value))
     if type(value) is dict:
@@ -131,7 +131,7 @@ def wrapped(value: Any, node: Node) -> Any:
 def spelt(value: Any) -> Node | str:
     """The source of an argument."""
     if isinstance(value, Traced):
-        return value._node  # noqa: SLF001 - the wrapper's own module
+        return value._node
     if isinstance(value, list | tuple):
         parts: list[Any] = []
         for item in value:

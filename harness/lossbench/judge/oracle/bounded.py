@@ -55,8 +55,11 @@ def is_certain(ball: arb, fmt: Format) -> bool:
         return True
     exact = fmt.precision > 50
     allowed = CERTAIN_ULPS_FLOAT64 if exact else CERTAIN_ULPS
+    ends = [round_exact(end, fmt) for end in (ball.lower(), ball.upper())]
+    if ends[0] == ends[1] and np.isinf(ends[0]):
+        return True
     near = bool(ball.rad() * _SAFETY <= arb(2) ** quantum_exponent(ball, fmt) * allowed)
-    return near and (exact or round_exact(ball.lower(), fmt) == round_exact(ball.upper(), fmt))
+    return near and (exact or ends[0] == ends[1])
 
 
 def _kept(numbers: Reals, fmt: Format) -> Middles:

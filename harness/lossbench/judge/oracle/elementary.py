@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from flint import arb
 
-from lossbench.judge.oracle import limits, wide
+from lossbench.judge.oracle import kernels, limits, wide
 from lossbench.judge.oracle.reals import NEGATIVE, NOT_A_NUMBER, POSITIVE, Reals, as_balls, largest_along
 
 
@@ -69,17 +69,17 @@ def _positive(function: Callable[[arb], arb]) -> Callable[[arb], arb]:
     return lambda z: function(z) if z > 0 else arb.nan()
 
 
-_EXP, _EXPM1 = _each(arb.exp, wide.exp), _each(arb.expm1, wide.expm1)
-_LOG, _LOG1P = _each(arb.log, wide.log), _each(arb.log1p, wide.log1p)
-_SQRT, _HALF_RSQRT = _each(arb.sqrt, wide.sqrt), _each(lambda z: z.rsqrt() / 2, wide.half_rsqrt)
-_COSH, _SINH, _TANH = _each(arb.cosh, wide.cosh), _each(arb.sinh, wide.sinh), _each(arb.tanh, wide.tanh)
-_SOFTPLUS, _SIGMOID = _each(_softplus, wide.softplus), _each(_sigmoid, wide.sigmoid)
-_LOGCOSH, _SECH2 = _each(_logcosh, wide.logcosh), _each(_sech_squared, wide.sech_squared)
-_LGAMMA, _DIGAMMA = (_each(f, wide.one_by_one(f)) for f in (_positive(arb.lgamma), _positive(arb.digamma)))
-_RECIPROCAL = _each(lambda z: 1 / z, wide.reciprocal)
-_XLOGY, _XLOG1PY = _each(_xlogy, wide.xlogy, 2), _each(_xlog1py, wide.xlog1py, 2)
-_ABSORBING = _each(_absorbing, wide.absorbing, 2)
-_ABSORBING_QUOTIENT = _each(_absorbing_quotient, wide.absorbing_quotient, 2)
+_EXP, _EXPM1 = _each(arb.exp, kernels.exp), _each(arb.expm1, kernels.expm1)
+_LOG, _LOG1P = _each(arb.log, kernels.log), _each(arb.log1p, kernels.log1p)
+_SQRT, _HALF_RSQRT = _each(arb.sqrt, kernels.sqrt), _each(lambda z: z.rsqrt() / 2, kernels.half_rsqrt)
+_COSH, _SINH, _TANH = _each(arb.cosh, kernels.cosh), _each(arb.sinh, kernels.sinh), _each(arb.tanh, kernels.tanh)
+_SOFTPLUS, _SIGMOID = _each(_softplus, kernels.softplus), _each(_sigmoid, kernels.sigmoid)
+_LOGCOSH, _SECH2 = _each(_logcosh, kernels.logcosh), _each(_sech_squared, kernels.sech_squared)
+_LGAMMA, _DIGAMMA = (_each(f, kernels.one_by_one(f)) for f in (_positive(arb.lgamma), _positive(arb.digamma)))
+_RECIPROCAL = _each(lambda z: 1 / z, kernels.reciprocal)
+_XLOGY, _XLOG1PY = _each(_xlogy, kernels.xlogy, 2), _each(_xlog1py, kernels.xlog1py, 2)
+_ABSORBING = _each(_absorbing, kernels.absorbing, 2)
+_ABSORBING_QUOTIENT = _each(_absorbing_quotient, kernels.absorbing_quotient, 2)
 
 
 def add(a: Reals, b: Reals) -> Reals:
@@ -209,14 +209,18 @@ def power(a: Reals, exponent: arb) -> Reals:
     whole = exponent.unique_fmpz() if exponent.is_integer() else None
     if whole is not None and abs(whole) < 2**20:
         n = int(whole)
-        return limits.settle(a.balls**n if n else a.balls * 0 + 1, lambda p: np.power(p + 0.0, float(n)), a)
+        if n and isinstance(a.balls, wide.Wide):
+            powers: object = kernels.real_power(a.balls, float(n))
+        else:
+            powers = a.balls**n if n else a.balls * 0 + 1
+        return limits.settle(powers, lambda p: np.power(p + 0.0, float(n)), a)
     at_zero = arb(0) if exponent > 0 else arb.nan()
 
     def real_power(z: arb) -> arb:
         return z**exponent if z > 0 else at_zero if z.is_zero() else arb.nan()
 
     if isinstance(a.balls, wide.Wide):
-        balls: object = wide.real_power(a.balls, float(exponent))
+        balls: object = kernels.real_power(a.balls, float(exponent))
     else:
         balls = np.frompyfunc(real_power, 1, 1)(a.balls)
     return limits.settle(balls, lambda p: np.power(p + 0.0, float(exponent)), a)
@@ -240,4 +244,4 @@ def maximum_along(a: Reals, axis: tuple[int, ...]) -> Reals:
 def matmul(a: Reals, b: Reals) -> Reals:
     """Of two matrices of finite numbers, in wide arithmetic."""
     assert isinstance(a.balls, wide.Wide), "balls are multiplied one by one"
-    return Reals(as_balls(wide.matmul(a.balls, b.balls)))
+    return Reals(as_balls(kernels.matmul(a.balls, b.balls)))

@@ -7,7 +7,7 @@ import numpy as np
 from lossbench.judge.oracle import elementary as el
 from lossbench.judge.oracle import reals
 from lossbench.judge.oracle.attempt import Undecided
-from lossbench.judge.oracle.operations import Array, make
+from lossbench.judge.oracle.operations import Array, make, scales_exactly
 from lossbench.judge.oracle.reals import FINITE, NOT_A_NUMBER, Floats, Mask, Reals
 from lossbench.judge.oracle.tape import Cotangent, Slope, bounded
 
@@ -147,8 +147,10 @@ def matmul(a: Array, b: Array) -> Array:
         return np.abs(v.value.floats)
 
     out = el.matmul(a.value, b.value)
-    each = 1.0 if a.shape[-1] == 1 else 2.0  # a product, and its place in a sum
-    owed = size(a) @ b.owed + a.owed @ size(b) + each * (size(a) @ size(b))
+    rounds = [np.where(scales_exactly(v), 0.0, size(v)) for v in (a, b)]
+    owed = size(a) @ b.owed + a.owed @ size(b) + rounds[0] @ rounds[1]
+    if a.shape[-1] > 1:
+        owed = owed + size(a) @ size(b)
 
     def side(bar: Cotangent, other: Array, *, first: bool) -> Cotangent:
         flipped = other.value.reshaped(lambda part: np.swapaxes(part, -1, -2))

@@ -9,7 +9,6 @@ equal ones once. A reduction adds what each row came to. Nothing is sampled and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,19 +23,22 @@ from lossbench.judge.oracle.namespace import x
 from lossbench.judge.oracle.onesided import complete
 from lossbench.judge.oracle.operations import Array, add, divide, lift
 from lossbench.judge.oracle.problem import Problem, open_elements
-from lossbench.judge.oracle.reals import FINITE, NEGATIVE, NOT_A_NUMBER, POSITIVE, Floats, Mask, Reals, finite_balls, scalar
+from lossbench.judge.oracle.reals import (
+    FINITE,
+    Floats,
+    Mask,
+    Reals,
+    finite_balls,
+    scalar,
+)
 from lossbench.judge.oracle.reductions import divisor, reduce
+from lossbench.judge.oracle.rows import Rows, added, as_balls, chunks, distinct, doubtful, has_nan, per_row
 from lossbench.judge.oracle.tape import Cotangent, gradient
-from lossbench.judge.oracle.wide import Wide, long_double
+from lossbench.judge.oracle.wide import long_double
 from lossbench.spec.formats import FORMATS, Format
-
-CHUNK_ELEMENTS: Final = 32_768
-"""Computed together: few enough to stay in the cache, many enough to hide numpy's own cost."""
 
 BALL_ELEMENTS: Final = 65_536
 BALLS_TOGETHER: Final = 2048
-
-Rows = npt.NDArray[np.int64]
 
 
 def carriers(fmt: Format) -> list[npt.DTypeLike]:
@@ -48,11 +50,11 @@ def carriers(fmt: Format) -> list[npt.DTypeLike]:
 def evaluate(problem: Problem, dtype: str) -> Exact | None:
     """Value and gradient with certain digits; None where that is out of reach."""
     separable = problem.separable()
-    if separable == "batch":
-        return _together(problem, dtype)
     flat = separable == "element"
     parts = problem.flat() if flat else problem
     try:
+        if separable == "batch":
+            return _together(problem, dtype)
         rows = _Rows(problem=parts, fmt=FORMATS[dtype], divide_by=_divisor(problem, parts))
         return rows.found(problem.given["y_pred"].shape if flat else None)
     except Undecided:
@@ -68,7 +70,7 @@ def _divisor(problem: Problem, parts: Problem) -> Array | int:
     weighted = problem.reduction not in ("mean", "batchmean")
     with working(_attempt(long_double() or np.float64)) as attempt:
         counts: list[Any] = []
-        for rows in _chunks(np.arange(parts.rows), parts):
+        for rows in chunks(np.arange(parts.rows), parts):
             summands, _ = parts.at(rows).forward()
             if problem.reduction == "sum_by_nonzero_weights" and summands.given is not None:
                 count: Array | int = int(np.count_nonzero(summands.given.value.floats))
@@ -86,37 +88,12 @@ def _divisor(problem: Problem, parts: Problem) -> Array | int:
         return max(1, whole) if problem.reduction == "sum_by_nonzero_weights" else whole
     arrays = [lift(count) for count in counts]
     with working(next(attempts())):
-        total = _added([_as_balls(a.value) for a in arrays])
+        total = added([as_balls(a.value) for a in arrays])
         return Array(total, np.asarray(sum(float(a.owed) for a in arrays)))
 
 
 def _attempt(carrier: npt.DTypeLike) -> Attempt:
     return Attempt(bits=PRECISIONS_BITS[0], last=True, carrier=carrier)
-
-
-def _as_balls(a: Reals) -> Reals:
-    if not isinstance(a.balls, Wide):
-        return a
-    out = Reals(a.balls.balls(), a.kind)
-    for kind in (POSITIVE, NEGATIVE, NOT_A_NUMBER):
-        out = out.with_kind(a.kinds == kind, kind) if a.kind is not None else out
-    return out
-
-
-def _added(parts: list[Reals]) -> Reals:
-    balls = np.concatenate([part.balls.reshape(-1) for part in parts])
-    kinds = np.concatenate([part.kinds.reshape(-1) for part in parts])
-    return el.total(Reals(balls, kinds), (0,))
-
-
-def _chunks(rows: Rows, problem: Problem, elements: int = CHUNK_ELEMENTS) -> Iterator[Rows]:
-    """Runs of rows, each of a length that is no other dimension's: doubts are told from it whose they are."""
-    tail = problem.given["y_pred"].shape[1:]
-    step = max(1, elements // max(1, int(np.prod(tail, dtype=np.int64))))
-    while step in tail:
-        step += 1
-    for start in range(0, len(rows), step):
-        yield rows[start : start + step]
 
 
 @dataclass(kw_only=True)
@@ -138,7 +115,7 @@ class _Rows:
         """shape: of the arrays, where elements were made rows."""
         pending = np.arange(self.problem.rows)
         for carrier in carriers(self.fmt):
-            open_ = [self._wide(rows, carrier) for rows in _chunks(pending, self.problem)]
+            open_ = [self._wide(rows, carrier) for rows in chunks(pending, self.problem)]
             pending = np.concatenate(open_)
             if not pending.size:
                 break
@@ -163,18 +140,18 @@ class _Rows:
             losses = summands.losses
             out = reduce(x, summands, reduction=self.problem.reduction, divide_by=self.divide_by)
             bar = None if by is None else gradient(out, by)
-            bad = _doubtful(attempt.doubts, len(rows))
+            bad = doubtful(attempt.doubts, len(rows))
             if self.problem.reduction == "none":
                 losses = out
-                bad |= _per_row(uncertain(out.value, self.fmt))
+                bad |= per_row(uncertain(out.value, self.fmt))
             else:
-                bad |= _per_row(~finite_balls(losses.value.balls) & (losses.value.kinds == FINITE))
+                bad |= per_row(~finite_balls(losses.value.balls) & (losses.value.kinds == FINITE))
             if bar is not None:
                 at = part.given[str(part.wrt)]
                 open_ = open_elements(bar, at)
                 for end in (bar.low,) if bar.high is None else (bar.low, bar.high):
                     open_ = open_ | uncertain(end, self.fmt)
-                bad |= _per_row(open_) & ~_has_nan(part)
+                bad |= per_row(open_) & ~has_nan(part)
             good = ~bad
             self._keep(rows, good, losses, bar)
         return rows[bad]
@@ -182,13 +159,13 @@ class _Rows:
     def _balls(self, rows: Rows) -> bool:
         """The same by balls, equal rows once; False where these are too many."""
         size = max(1, self.problem.given["y_pred"].size // max(1, self.problem.rows))
-        first, again = _distinct(self.problem, rows)
+        first, again = distinct(self.problem, rows)
         if first.size * size > BALL_ELEMENTS:
             return False
         self.by_balls = first.size * size
         order = np.argsort(again, kind="stable")
         ends = np.searchsorted(again[order], np.arange(first.size + 1))
-        for chosen in _chunks(np.arange(first.size), self.problem, BALLS_TOGETHER):
+        for chosen in chunks(np.arange(first.size), self.problem, BALLS_TOGETHER):
             group = order[ends[chosen[0]] : ends[chosen[-1] + 1]]
             if not self._exactly(rows[first[chosen]], rows[group], again[group] - chosen[0]):
                 return False
@@ -231,7 +208,7 @@ class _Rows:
             self.values.put(rows[good], chosen, None, owed)
         else:
             axes = tuple(range(len(chosen.shape)))
-            self.sums.append(_as_balls(el.total(chosen, axes)))
+            self.sums.append(as_balls(el.total(chosen, axes)))
             self.owed += float(np.sum(owed + np.abs(chosen.floats)))
         if bar is None:
             return
@@ -244,7 +221,7 @@ class _Rows:
         if self.values is not None:
             return self.values.array(shape or self.values.low.shape, name)
         with working(next(attempts())):
-            summed = Array(_added(self.sums), np.asarray(self.owed))
+            summed = Array(added(self.sums), np.asarray(self.owed))
             out = divide(summed, lift(self.divide_by))
             summands, _ = self.problem.at(slice(0, 1)).forward()
             if summands.added is not None:
@@ -281,37 +258,3 @@ def _array(low: Reals, high: Reals | None, owed: Floats, dtype: str) -> ExactArr
 
 def _repeated(a: Array, again: Rows) -> Array:
     return Array(a.value.reshaped(lambda p: p[again]), a.owed[again])
-
-
-def _per_row(mask: Mask) -> Mask:
-    return np.asarray(mask.reshape(len(mask), -1).any(axis=1))
-
-
-def _has_nan(part: Problem) -> Mask:
-    """Rows with a NaN among their inputs, where NaN may be the right derivative."""
-    found = np.zeros(part.rows, bool)
-    for name in part.per_row:
-        values = part.given[name]
-        if values.dtype.kind == "f":
-            found |= _per_row(np.isnan(values))
-    return found
-
-
-def _doubtful(doubts: list[Mask], rows: int) -> Mask:
-    """The rows that doubts belong to; all of them where that cannot be seen."""
-    bad = np.zeros(rows, bool)
-    for mask in doubts:
-        if mask.shape[:1] == (rows,) and rows not in mask.shape[1:]:
-            bad |= _per_row(mask)
-        else:
-            bad |= True
-    return bad
-
-
-def _distinct(problem: Problem, rows: Rows) -> tuple[Rows, Rows]:
-    """Positions in `rows` of the first of each kind of equal rows, and the kind of every row."""
-    parts = [np.ascontiguousarray(problem.given[name][rows]) for name in sorted(problem.per_row)]
-    packed = np.concatenate([a.reshape(len(rows), -1).view(np.uint8).reshape(len(rows), -1) for a in parts], axis=1)
-    keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
-    _, first, again = np.unique(keys, return_index=True, return_inverse=True)
-    return first, again.ravel()

@@ -108,7 +108,7 @@ def lift(value: Operand) -> Array:
     return Array(Reals.of(np.asarray(value)))
 
 
-def _scales_exactly(a: Array) -> Mask:
+def scales_exactly(a: Array) -> Mask:
     """Where multiplying by a constant rounds nothing: 0 and powers of two."""
     if a.active or a.owed.any():
         return np.zeros(a.shape, bool)
@@ -151,7 +151,7 @@ def subtract(a: Array, b: Array) -> Array:
 def multiply(a: Array, b: Array, *, absorbing: bool = False) -> Array:
     """absorbing: a = 0 gives 0 even for an infinite b."""
     out = el.weigh(a.value, b.value) if absorbing else el.multiply(a.value, b.value)
-    exact = _scales_exactly(a) | _scales_exactly(b)
+    exact = scales_exactly(a) | scales_exactly(b)
     carried = np.abs(a.value.floats) * b.owed + np.abs(b.value.floats) * a.owed
     owed = bounded(carried) + np.where(exact, 0.0, np.abs(out.floats))
 
@@ -165,7 +165,7 @@ def multiply(a: Array, b: Array, *, absorbing: bool = False) -> Array:
 
 def divide(a: Array, b: Array) -> Array:
     out = el.divide(a.value, b.value)
-    exact = _scales_exactly(b)
+    exact = scales_exactly(b)
     inverse = np.abs(1.0 / b.value.floats)
     ratio = np.abs(out.floats)
     owed = bounded(inverse * a.owed + ratio * inverse * b.owed) + np.where(exact, 0.0, ratio)

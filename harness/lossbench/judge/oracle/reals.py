@@ -226,7 +226,8 @@ def attain(a: Reals, top: Reals) -> Mask:
 def scalar(a: Reals) -> arb:
     """The ball of an array of one finite number."""
     ball = a.balls.balls() if isinstance(a.balls, Wide) else a.balls
-    return ball.ravel()[0]
+    found: arb = ball.ravel()[0]
+    return found
 
 
 def as_wide(a: Reals, kept: npt.DTypeLike) -> Wide:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lossbench.judge.oracle import elementary as el
+from lossbench.judge.oracle.kernels import hull_max
 from lossbench.judge.oracle.reals import (
     FINITE,
     NEGATIVE,
@@ -28,7 +29,7 @@ from lossbench.judge.oracle.reals import (
     as_balls,
     where,
 )
-from lossbench.judge.oracle.wide import KERNELS, hull_max
+from lossbench.judge.oracle.wide import KERNELS
 
 _MAX = float(np.finfo(np.float64).max)
 

@@ -23,9 +23,6 @@ Mask = npt.NDArray[np.bool_]
 FLOOR: Final = 2.0**-1070
 """More than a product or a function can lose to gradual underflow of a float64."""
 
-FUNCTION_ULPS: Final = 4.0
-"""Allowed error of a library function in units of the last place: several times what libm and numpy document."""
-
 
 def long_double() -> npt.DTypeLike | None:
     """numpy's long double where it is a true format wider than float64 (x87, quadruple), else None."""
@@ -110,28 +107,21 @@ class Wide:
         return _sum(self._coerced(other), -self)
 
     def __mul__(self, other: Any) -> Wide:
-        return _product(self, self._coerced(other))
+        return product(self, self._coerced(other))
 
     __radd__, __rmul__ = __add__, __mul__
 
     def __truediv__(self, other: Any) -> Wide:
-        return _quotient(self, self._coerced(other))
+        return quotient(self, self._coerced(other))
 
     def __rtruediv__(self, other: Any) -> Wide:
-        return _quotient(self._coerced(other), self)
+        return quotient(self._coerced(other), self)
 
     def __neg__(self) -> Wide:
         return Wide(-self.mid, self.rad)
 
     def __abs__(self) -> Wide:
         return Wide(np.abs(self.mid), self.rad)
-
-    def __pow__(self, exponent: int) -> Wide:
-        if exponent == 1:
-            return self
-        if exponent == 2:
-            return _product(self, self)
-        return real_power(self, float(exponent))
 
     def __lt__(self, other: Any) -> Mask:
         return _below(self, self._coerced(other))
@@ -218,7 +208,7 @@ def from_balls(balls: npt.NDArray[np.object_], carrier: npt.DTypeLike) -> Wide:
     return Wide(mid.reshape(balls.shape), rad.reshape(balls.shape))
 
 
-def _size(mid: Floats) -> Radii:
+def magnitude(mid: Floats) -> Radii:
     """Magnitudes in float64; infinite beyond it, which gives an infinite radius."""
     return np.asarray(np.abs(mid).astype(np.float64, copy=False))
 
@@ -228,15 +218,15 @@ def _sum(a: Wide, b: Wide) -> Wide:
     mid = np.asarray(a.mid + b.mid)
     part = mid - a.mid
     lost = (a.mid - (mid - part)) + (b.mid - part)
-    error = _size(lost)
+    error = magnitude(lost)
     if mid.dtype != np.float64:  # an error below float64's range is none that may be forgotten
         error = np.where(lost == 0, 0.0, np.maximum(error, FLOOR))
     return Wide(mid, np.asarray(a.rad + b.rad + error))
 
 
-def _product(a: Wide, b: Wide) -> Wide:
+def product(a: Wide, b: Wide) -> Wide:
     mid = np.asarray(a.mid * b.mid)
-    size_a, size_b, size = _size(a.mid), _size(b.mid), _size(mid)
+    size_a, size_b, size = magnitude(a.mid), magnitude(b.mid), magnitude(mid)
     carried = size_a * b.rad + size_b * a.rad + a.rad * b.rad
     short = _short(a) & _short(b)  # at most 48 bits: nothing is rounded
     nothing = (a.mid == 0) | (b.mid == 0)
@@ -256,9 +246,9 @@ def _scales(mid: Floats) -> Mask:
     return np.asarray(np.abs(np.frexp(mid)[0]) == 0.5)
 
 
-def _quotient(a: Wide, b: Wide) -> Wide:
+def quotient(a: Wide, b: Wide) -> Wide:
     mid = np.asarray(a.mid / b.mid)
-    size, divisor = _size(mid), _size(b.mid)
+    size, divisor = magnitude(mid), magnitude(b.mid)
     room = divisor - b.rad
     exact = (a.mid == 0) | ((size > 2.0**-900) & _scales(b.mid))
     own = np.where(exact, 0.0, unit(mid.dtype) * size + FLOOR)
@@ -267,7 +257,7 @@ def _quotient(a: Wide, b: Wide) -> Wide:
 
 
 def _below(a: Wide, b: Wide) -> Mask:
-    distance = _size(b.mid - a.mid)
+    distance = magnitude(b.mid - a.mid)
     return np.asarray((a.mid < b.mid) & ((distance * 0.99 > a.rad + b.rad) | (a.exact() & b.exact())))
 
 
@@ -279,7 +269,7 @@ def total(a: Wide, axis: tuple[int, ...]) -> Wide:
     if count > 1:
         pairs = tuple(axis) == tuple(range(a.ndim - len(axis), a.ndim)) and a.mid.flags.c_contiguous
         steps = min(count, 32 + count.bit_length()) if pairs else count
-        rad = rad + steps * unit(mid.dtype) * np.sum(_size(a.mid), axis=axis)
+        rad = rad + steps * unit(mid.dtype) * np.sum(magnitude(a.mid), axis=axis)
     return Wide(mid, np.asarray(rad))
 
 
@@ -295,144 +285,11 @@ def largest(a: Wide, axis: tuple[int, ...]) -> tuple[Wide, Mask]:
     return Wide(mid.reshape(shape), rad.reshape(shape)), np.asarray(rivals & inexact)
 
 
-def matmul(a: Wide, b: Any) -> Wide:
-    """Products and sums in whatever order the machine's library chooses."""
-    b = coerced(b, a.mid.dtype)
-    size_a, size_b = _size(a.mid), _size(b.mid)
-    own = (a.shape[-1] + 1) * unit(a.mid.dtype) * (size_a @ size_b) + a.shape[-1] * FLOOR
-    return Wide(np.asarray(a.mid @ b.mid), size_a @ b.rad + a.rad @ (size_b + b.rad) + own)
-
-
-def function(
-    compute: Callable[[Floats], Floats],
-    carried: Callable[..., Radii],
-    *,
-    ulps: float = FUNCTION_ULPS,
-    zero_at: float = 0.0,
-) -> Any:
-    """A kernel: `carried(mid, rad, out)` bounds what the argument's radius does to the result, in float64.
-    A result of 0 is exact at `zero_at`."""
-
-    def kernel(a: Wide) -> Wide:
-        out = np.asarray(compute(a.mid))
-        own = 2.0 * ulps * unit(out.dtype) * _size(out) + FLOOR
-        known = (a.mid == zero_at) & (out == 0) & a.exact()
-        rad = np.where(a.exact(), 0.0, carried(a.mid.astype(np.float64, copy=False), a.rad, _size(out))) + own
-        return Wide(out, np.where(known, 0.0, np.where(rad >= 0.0, rad, np.inf)))
-
-    return kernel
-
-
-def _softplus(z: Floats) -> Floats:
-    return np.asarray(np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))))
-
-
-def _sigmoid(z: Floats) -> Floats:
-    e = np.exp(-np.abs(z))
-    return np.asarray(np.where(z > 0, 1, e) / (1 + e))
-
-
-def _logcosh(z: Floats) -> Floats:
-    size = np.abs(z)
-    near = np.log1p(np.sinh(np.minimum(size, 1)) ** 2) / 2
-    # for size >= 1 the result is above 0.43, so the constant costs it less than two more roundings
-    return np.where(size < 1, near, size - np.log(z.dtype.type(2)) + np.log1p(np.exp(-2 * size)))
-
-
-def _sech_squared(z: Floats) -> Floats:
-    e = np.exp(-2 * np.abs(z))
-    return np.asarray(4 * e / (1 + e) ** 2)
-
-
-def _over(distance: Radii, rad: Radii) -> Radii:
-    """rad / (distance - rad), infinite where the ball reaches the singular point."""
-    room = distance - rad
-    return np.where(room > 0, rad / room, np.inf)
-
-
-exp = function(np.exp, lambda _, r, v: v * np.expm1(r))
-expm1 = function(np.expm1, lambda m, r, _: np.exp(m) * np.expm1(r))
-log = function(np.log, lambda m, r, _: _over(m, r), zero_at=1.0)
-log1p = function(np.log1p, lambda m, r, _: _over(1.0 + m, 2.0 * r))
-sqrt = function(np.sqrt, lambda m, r, v: np.where(m > r, r / v, np.inf), ulps=0.5)
-
-
-def reciprocal(a: Wide) -> Wide:
-    return _quotient(Wide.of(1.0, a.mid.dtype), a)
-
-
-half_rsqrt = function(lambda z: 1 / (2 * np.sqrt(z)), lambda m, r, v: v * _over(m, r), ulps=2.0)
-cosh = function(np.cosh, lambda _, r, v: v * np.expm1(r))
-sinh = function(np.sinh, lambda m, r, _: np.cosh(m) * np.expm1(r))
-tanh = function(np.tanh, lambda m, r, _: r * np.minimum(1.0, 4.0 * np.exp(-2.0 * (np.abs(m) - r))))
-sech_squared = function(_sech_squared, lambda _, r, v: v * np.expm1(2.0 * r), ulps=16.0)
-sigmoid = function(_sigmoid, lambda _, r, v: v * np.expm1(r), ulps=12.0)
-softplus = function(_softplus, lambda m, r, _: r * np.minimum(1.0, np.exp(m + r)), ulps=16.0)
-logcosh = function(_logcosh, lambda m, r, _: r * np.minimum(1.0, np.abs(m) + r), ulps=24.0)
-
-
-def real_power(a: Wide, exponent: float) -> Wide:
-    """a**exponent; bases of either sign for whole exponents."""
-    e = a.mid.dtype.type(exponent)
-    kernel = function(
-        lambda z: np.power(z, e),
-        lambda m, r, v: v * np.expm1(abs(exponent) * np.log1p(_over(np.abs(m), r))),
-    )
-    found: Wide = kernel(a)
-    if exponent > 0:
-        return found
-    return Wide(found.mid, np.where(a.mid == 0, np.inf, found.rad))
-
-
-def xlogy(a: Wide, b: Wide) -> Wide:
-    return absorbing(a, log(b))
-
-
-def xlog1py(a: Wide, b: Wide) -> Wide:
-    return absorbing(a, log1p(b))
-
-
-def absorbing(a: Wide, b: Wide) -> Wide:
-    """a b, and 0 where a is 0."""
-    return _absorbed(a, _product(a, b))
-
-
-def absorbing_quotient(a: Wide, b: Wide) -> Wide:
-    return _absorbed(a, _quotient(a, b))
-
-
-def _absorbed(a: Wide, out: Wide) -> Wide:
-    nothing = (a.mid == 0) & a.exact()
-    if not nothing.any():
-        return out
-    return Wide(np.where(nothing, out.mid.dtype.type(0), out.mid), np.where(nothing, 0.0, out.rad))
-
-
-def hull_max(a: Wide, b: Wide) -> Wide:
-    return Wide(np.maximum(a.mid, b.mid), np.maximum(a.rad, b.rad))
-
-
-def one_by_one(ball_function: Callable[[arb], arb]) -> Callable[[Wide], Wide]:
-    """For functions without a wide form: balls for every different argument (targets have few); a doubt elsewhere."""
-
-    def kernel(a: Wide) -> Wide:
-        distinct, where = np.unique(np.where(a.exact(), a.mid.astype(np.float64), np.nan), return_inverse=True)
-        if distinct.size > DISTINCT:
-            return Wide(a.mid, np.full(a.shape, np.inf))
-        known = from_balls(np.array([*(ball_function(arb(v)) for v in distinct.tolist()), None])[:-1], a.mid.dtype)
-        found = known[where.reshape(a.shape)]
-        return Wide(found.mid, np.where(a.exact(), found.rad, np.inf))
-
-    return kernel
-
-
-DISTINCT: Final = 100_000
-
 KERNELS: dict[Any, Callable[..., Any]] = {
     np.add: _sum,
     np.subtract: lambda a, b: _sum(a, -b),
-    np.multiply: _product,
-    np.true_divide: _quotient,
+    np.multiply: product,
+    np.true_divide: quotient,
     np.less: _below,
     np.greater: lambda a, b: _below(b, a),
     np.equal: lambda a, b: a == b,
