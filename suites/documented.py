@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lossbench import Example
+from lossbench import evidence
 
 _CCE_PRED: Final = [[0.15, 0.75, 0.1], [0.75, 0.15, 0.1]]
 _THREE_PRED: Final = [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7]]
@@ -19,8 +19,8 @@ _MARGIN_TRUE: Final = [[0.0, 1.0], [0.0, 0.0]]
 _MARGIN_PRED: Final = [[0.5, 0.4], [0.4, 0.5]]
 _ONE_PRED: Final = [[1.0, 1.0], [1.0, 0.0]]
 
-EXAMPLES: Final[tuple[Example, ...]] = (
-    Example(
+EXAMPLES: Final[tuple[evidence.Example, ...]] = (
+    evidence.Example(
         id="E1",
         loss="mae",
         y_true=[1.0, 0.0],
@@ -29,7 +29,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         source="S0 prose; S3, Mean Absolute Error",
         call="tf.keras.losses.MeanAbsoluteError()(y_true, y_pred).numpy()",
     ),
-    Example(
+    evidence.Example(
         id="E2",
         loss="mse",
         y_true=[1.0, 0.0],
@@ -38,7 +38,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         source="S0 prose; S3, Mean Squared Error",
         call="tf.keras.losses.MeanSquaredError()(y_true, y_pred).numpy()",
     ),
-    Example(
+    evidence.Example(
         id="E3",
         loss="categorical_crossentropy",
         y_true=[[0, 1, 0], [1, 0, 0]],
@@ -47,7 +47,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         source="S0, S3, Categorical Cross-entropy, one-hot form",
         call="tf.keras.losses.CategoricalCrossentropy()(y_true, y_pred).numpy()",
     ),
-    Example(
+    evidence.Example(
         id="E4",
         loss="sparse_categorical_crossentropy",
         y_true=[1, 0],
@@ -56,7 +56,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         source="S0, S3, Categorical Cross-entropy, label form",
         call="tf.keras.losses.SparseCategoricalCrossentropy()(y_true, y_pred).numpy()",
     ),
-    Example(
+    evidence.Example(
         id="E5",
         loss="mse",
         y_true=_REGRESSION_TRUE,
@@ -66,7 +66,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.MeanSquaredError()(y_true, y_pred).numpy()",
         given_as="array",
     ),
-    Example(
+    evidence.Example(
         id="E6",
         loss="binary_crossentropy",
         y_true=[0, 1, 0, 1],
@@ -76,7 +76,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.BinaryCrossentropy()(y_true, y_pred).numpy()",
         given_as="array",
     ),
-    Example(
+    evidence.Example(
         id="E7",
         loss="categorical_crossentropy",
         y_true=[[1, 0, 0], [0, 1, 0], [0, 0, 1]],
@@ -86,7 +86,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.CategoricalCrossentropy()(y_true, y_pred).numpy()",
         given_as="array",
     ),
-    Example(
+    evidence.Example(
         id="E8",
         loss="sparse_categorical_crossentropy",
         y_true=[0, 1, 2],
@@ -96,7 +96,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.SparseCategoricalCrossentropy()(y_true, y_pred).numpy()",
         given_as="array",
     ),
-    Example(
+    evidence.Example(
         id="E9",
         loss="mse",
         y_true=_REGRESSION_TRUE,
@@ -106,7 +106,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.MeanSquaredError()(y_true, y_pred).numpy()",
         given_as="array",
     ),
-    Example(
+    evidence.Example(
         id="E10",
         loss="huber",
         params={"delta": 1.0},
@@ -117,7 +117,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.Huber(delta=1.0)(y_true, y_pred).numpy()",
         given_as="array",
     ),
-    Example(
+    evidence.Example(
         id="E11",
         loss="binary_crossentropy",
         y_true=_MARGIN_TRUE,
@@ -126,7 +126,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.BinaryCrossentropy()(y_true, y_pred).numpy()",
         note="The second row is cut off in the source; taken from its other examples.",
     ),
-    Example(
+    evidence.Example(
         id="E12",
         loss="categorical_crossentropy",
         y_true=[[0, 1, 0], [0, 0, 1]],
@@ -135,7 +135,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.CategoricalCrossentropy()(y_true=y_true, y_pred=y_pred).numpy()",
         note="The rows of y_pred do not sum to 1: outside the domain of the loss.",
     ),
-    Example(
+    evidence.Example(
         id="E13",
         loss="sparse_categorical_crossentropy",
         params={"reduction": "none"},
@@ -145,7 +145,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.sparse_categorical_crossentropy(y_true, y_pred).numpy()",
         note="One number a row.",
     ),
-    Example(
+    evidence.Example(
         id="E14",
         loss="poisson",
         y_true=_MARGIN_TRUE,
@@ -154,7 +154,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.Poisson()(y_true, y_pred).numpy()",
         note="0 log 0 occurs.",
     ),
-    Example(
+    evidence.Example(
         id="E15",
         loss="kl_divergence",
         y_true=[[0, 1], [0, 0]],
@@ -163,7 +163,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.KLDivergence()(y_true, y_pred).numpy()",
         note="A row of y_true is zero, and the rows of y_pred do not sum to 1.",
     ),
-    Example(
+    evidence.Example(
         id="E16",
         loss="mse",
         y_true=[[10.0, 10.0], [0.0, 0.0]],
@@ -171,7 +171,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         source="S2, 6. Mean Squared Error",
         call="tf.keras.losses.MeanSquaredError()(y_true, y_pred).numpy()",
     ),
-    Example(
+    evidence.Example(
         id="E17",
         loss="mae",
         y_true=_PAIR_TRUE,
@@ -179,7 +179,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         source="S2, 7. Mean Absolute Error",
         call="tf.keras.losses.MeanAbsoluteError()(y_true, y_pred).numpy()",
     ),
-    Example(
+    evidence.Example(
         id="E18",
         loss="cosine_similarity",
         y_true=_PAIR_TRUE,
@@ -188,7 +188,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.CosineSimilarity(axis=1)(y_true, y_pred).numpy()",
         note="Axis 1 is the last one here.",
     ),
-    Example(
+    evidence.Example(
         id="E19",
         loss="huber",
         params={"delta": 1.0},
@@ -197,7 +197,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         source="S2, 9. Huber Loss",
         call="tf.keras.losses.Huber()(y_true, y_pred).numpy()",
     ),
-    Example(
+    evidence.Example(
         id="E20",
         loss="log_cosh",
         y_true=_MARGIN_TRUE,
@@ -205,7 +205,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         source="S2, 10. LogCosh Loss",
         call="tf.keras.losses.LogCosh()(y_true, y_pred).numpy()",
     ),
-    Example(
+    evidence.Example(
         id="E21",
         loss="hinge",
         params={"map_01_labels": True},
@@ -215,7 +215,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.Hinge()(y_true, y_pred).numpy()",
         note="Labels 0 and 1 stand for -1 and 1.",
     ),
-    Example(
+    evidence.Example(
         id="E22",
         loss="squared_hinge",
         params={"map_01_labels": True},
@@ -225,7 +225,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         call="tf.keras.losses.SquaredHinge()(y_true, y_pred).numpy()",
         note="Labels 0 and 1 stand for -1 and 1.",
     ),
-    Example(
+    evidence.Example(
         id="E23",
         loss="categorical_hinge",
         y_true=_MARGIN_TRUE,

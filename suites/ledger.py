@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lossbench import KnownDefect
+from lossbench import evidence
 
 _COMPAT: Final = "casts labels and predictions to float32 before it computes anything"
 _COMPAT_SOURCE: Final = "tensorflow 2.21, python/ops/losses/losses_impl.py: math_ops.cast(..., dtypes.float32)"
@@ -28,122 +28,122 @@ _FLOOR_SOURCE: Final = (
     "torch 2.13 nn.functional.cosine_similarity(eps)"
 )
 
-LEDGER: Final[tuple[KnownDefect, ...]] = (
-    KnownDefect(
+LEDGER: Final[tuple[evidence.KnownDefect, ...]] = (
+    evidence.KnownDefect(
         loss="mae|mse|unsupervised_mse|huber", backend="tensorflow", binding="tf.compat", klass="defect",
         dtype="float64", regime="tiny", quantity="grad", reason=_COMPAT, reference=_COMPAT_SOURCE,
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="log_loss_add|hinge", backend="tensorflow", binding="tf.compat", klass="defect",
         dtype="float64", regime="saturated|kink", quantity="grad", reason=_COMPAT, reference=_COMPAT_SOURCE,
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="log_cosh", backend="tensorflow", binding="keras", klass="defect",
         dtype="float64", regime="tiny", quantity="value",
         reason="log 2 is formed in float32 and then cast, so that every value is 1.9e-9 too small",
         reference="keras 3.15, src/losses/losses.py log_cosh: ops.convert_to_tensor(ops.log(2.0), dtype=...)",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="log_cosh", backend="*", binding="keras|softplus|optax", klass="defect",
         dtype="bfloat16|float16", regime="tiny|typical", quantity="grad",
-        reason="the slope is a difference of numbers near 1 (1 - 2 sigmoid(-2 e)), which leaves nothing of a small error",
+        reason="the slope is a difference of numbers near 1 (1 - 2 sigmoid(-2 e)), which loses a small error",
         reference="keras 3.15 losses.py log_cosh: softplus(-2 x) + x; optax 0.2.8 _regression.py log_cosh: logaddexp",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="weighted_binary_crossentropy_logits", backend="tensorflow", binding="tf.nn", klass="defect",
         regime="zeros", quantity="grad", reason=_ZERO_LOGIT,
         reference="tensorflow 2.21, python/ops/nn_impl.py weighted_cross_entropy_with_logits_v2: relu and abs",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="binary_crossentropy_logits|weighted_binary_crossentropy_logits", backend="*", binding="stable",
         klass="defect", regime="zeros", quantity="grad", reason=_ZERO_LOGIT,
         reference="suites/classification.py binary_logits_stable, the textbook form of the stable logistic loss",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="binary_focal_logits", backend="*", binding="stable", klass="defect",
         regime="zeros|subnormal", quantity="grad", reason=_ZERO_LOGIT,
         reference="suites/classification.py, the stable formula of binary_focal_logits",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="binary_focal|binary_focal_keras", backend="*", binding="keras|formula", klass="defect",
         regime="tiny", quantity="grad", reason=_ONE_SIDE,
         reference="keras 3.15, src/losses/losses.py binary_focal_crossentropy: p_t, then power(1.0 - p_t, gamma)",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="binary_crossentropy_keras|log_loss_clip_add|binary_focal_keras", backend="*", binding="keras|formula",
         klass="defect", dtype="float64", regime="kink|saturated", quantity="grad", reason=_BOUND,
         reference="keras 3.15, src/backend/tensorflow/nn.py binary_crossentropy: clip_by_value(eps, 1.0 - eps)",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="categorical_crossentropy_keras|sparse_categorical_crossentropy_keras", backend="*",
         binding="keras|formula", klass="defect", dtype="float64|float16", regime="saturated", quantity="grad",
         reason=_BOUND,
         reference="keras 3.15, src/backend/tensorflow/nn.py categorical_crossentropy: clip_by_value(eps, 1.0 - eps)",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="sparse_categorical_crossentropy|sparse_categorical_crossentropy_keras", backend="tensorflow",
         binding="keras", klass="defect", dtype="bfloat16", regime="unnormalised", quantity="grad",
         reason="takes log p in bfloat16 and hands it to a softmax, which renormalises rows that do not sum to 1",
         reference="keras 3.15, src/backend/tensorflow/nn.py sparse_categorical_crossentropy: tf.math.log(output)",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="mae|mape_keras", backend="jax", binding="formula", klass="defect",
         regime="kink|subnormal", quantity="grad", reason=_FLUSHED, reference=_CPU,
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="categorical_hinge|categorical_hinge_crammer_singer", backend="tensorflow|jax", binding="*",
         klass="defect", regime="subnormal", quantity="grad", reason=_FLUSHED, reference=_CPU,
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="categorical_hinge_crammer_singer", backend="jax", binding="optax", klass="defect",
         regime="tiny", quantity="grad",
         reason="adds 1 to scores before it compares them: scores closer than an eps tie and share the slope",
         reference="optax 0.2.8, losses/_classification.py multiclass_hinge_loss",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="huber|smooth_l1", backend="jax", binding="optax", klass="defect",
         dtype="bfloat16", regime="tiny", quantity="grad",
         reason="the slope is delta - (delta - e): an error below an eps of delta is lost to the subtraction",
         reference="optax 0.2.8, losses/_regression.py huber_loss: linear = abs_errors - quadratic",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="huber_s4", backend="*", binding="formula", klass="defect", regime="kink", quantity="grad",
         reason="this loss jumps at its threshold, and the rounding of p - y decides the side",
         reference="the catalogue's S4 writes it without the half; suites/regression.py huber_s4",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="rmse", backend="tensorflow|jax", binding="stable", klass="defect",
         dtype="float64|float16", regime="huge", quantity="grad",
         reason="scales by the largest error, whose own slope cancels only up to rounding and is shared at a tie",
         reference="suites/regression.py, the stable formula of rmse",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="generalized_crossentropy", backend="torch|jax", binding="stable", klass="defect",
         dtype="bfloat16|float16", quantity="grad", regime="typical|one_sided|unnormalised",
         reason="the derivative of expm1 is taken as its result plus 1, which is 0 where the result rounds to -1",
         reference="torch 2.13 tools/autograd/derivatives.yaml expm1; jax 0.10.2 lax.expm1_p jvp",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="poisson", backend="*", binding="keras|functional", klass="defect", dtype="float32|bfloat16",
         regime="tiny", quantity="grad", reason="adds 1e-7 (Keras) or 1e-8 (torch) to a prediction of that size",
         reference="keras 3.15 losses.py poisson: epsilon(); torch 2.13 nn.functional.poisson_nll_loss: eps=1e-8",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="poisson_keras", backend="torch|jax", binding="formula", klass="defect", dtype="float16",
         regime="subnormal", quantity="grad", reason="float16 holds 1e-7 as 1.2e-7",
         reference="keras 3.15 losses.py poisson, epsilon() cast to the predictions' dtype",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="cosine_similarity", backend="*", binding="keras|tf.nn|tf.compat|functional|stable", klass="defect",
         regime="zeros|subnormal", reason=_FLOOR, reference=_FLOOR_SOURCE,
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="cosine_similarity", backend="tensorflow", binding="keras|tf.nn|tf.compat", klass="defect",
         regime="tiny", quantity="grad",
         reason="the slope between nearly parallel vectors is a difference of normalised ones, which cancels",
         reference="tensorflow 2.21, python/ops/nn_impl.py l2_normalize: x * rsqrt(max(sum(x^2), epsilon))",
     ),
-    KnownDefect(
+    evidence.KnownDefect(
         loss="circle", backend="tensorflow", binding="keras", klass="defect", regime="tiny", quantity="grad",
         reason="what two log-sum-exp terms leave of each other is below the rounding of either",
         reference="keras 3.15, src/losses/losses.py circle: logsumexp of positive and of negative pairs",

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from lossbench import Claim
+from lossbench import evidence
 
 Found = tuple[bool | None, str, str]
 
@@ -46,7 +46,7 @@ def _mae_never_negative(ask: Any) -> Found:
     targets, predictions = [0.0, 1.0, -2.0, 3.0, 0.0], [0.0, 1.0, 2.0, 2.5, -1e-30]
     losses = ask("mae", targets, predictions).value
     zero = losses == 0
-    perfect = np.equal(targets, np.float32(predictions))
+    perfect = np.equal(targets, np.asarray(predictions, np.float32))
     return (
         bool((losses >= 0).all() and (zero == perfect).all()),
         _say(losses),
@@ -267,7 +267,7 @@ def _three_times(ask: Any) -> Found:
 
 
 def _kl_with_minus(ask: Any) -> Found:
-    y, p = np.float32([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]]), np.float32(_ROWS[:2])
+    y, p = (np.asarray(rows, np.float32) for rows in ([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]], _ROWS[:2]))
     loss, wide = ask("kl_divergence", y, p).value, (y.astype(np.float64), p.astype(np.float64))
     stated = -(wide[0] * np.log(wide[1] / wide[0])).sum(-1)
     return (
@@ -291,97 +291,111 @@ def _penalty_is_added(ask: Any) -> Found:
 
 _TAKES_01: Final = {"tf.compat": "takes labels 0 and 1 by its own convention, and is given (y + 1) / 2 here"}
 
-CLAIMS: Final[tuple[Claim, ...]] = (
-    Claim(
+CLAIMS: Final[tuple[evidence.Claim, ...]] = (
+    evidence.Claim(
         id="P1a",
         loss="mae",
         source="S0 S3",
         claimed="never negative, zero only at a perfect match",
         finds=_mae_never_negative,
     ),
-    Claim(id="P1b", loss="mae", source="S0 S3", claimed="the gradient jumps at 0", finds=_mae_gradient_jumps),
-    Claim(id="P1c", loss="mae", source="S4", claimed="the gradient at 0 ends in an error", finds=_mae_gradient_fails),
-    Claim(id="P2a", loss="mse", source="S4", claimed="convex, symmetric, never negative", finds=_mse_shape),
-    Claim(
+    evidence.Claim(id="P1b", loss="mae", source="S0 S3", claimed="the gradient jumps at 0", finds=_mae_gradient_jumps),
+    evidence.Claim(
+        id="P1c", loss="mae", source="S4", claimed="the gradient at 0 ends in an error", finds=_mae_gradient_fails
+    ),
+    evidence.Claim(id="P2a", loss="mse", source="S4", claimed="convex, symmetric, never negative", finds=_mse_shape),
+    evidence.Claim(
         id="P2b",
         loss="mse",
         source="S0 S3",
         claimed="two errors of 1 cost 2, one error of 2 costs 4",
         finds=_mse_one_large,
     ),
-    Claim(id="P3", loss="mse", source="S0 S3", claimed="the second sample makes 90% of MSE, 75% of MAE", finds=_shares),
-    Claim(
+    evidence.Claim(
+        id="P3", loss="mse", source="S0 S3", claimed="the second sample makes 90% of MSE, 75% of MAE", finds=_shares
+    ),
+    evidence.Claim(
         id="P4a",
         loss="rmse",
         source="S0 S3",
         claimed="as an objective the same as MSE: same direction",
         finds=_rmse_parallel,
     ),
-    Claim(id="P4b", loss="rmse", source="S0 S3", claimed="the same as MSE at zero error too", finds=_rmse_at_zero),
-    Claim(
+    evidence.Claim(
+        id="P4b", loss="rmse", source="S0 S3", claimed="the same as MSE at zero error too", finds=_rmse_at_zero
+    ),
+    evidence.Claim(
         id="P5a",
         loss="categorical_crossentropy",
         source="S0 S3",
         claimed="exactly 0 at probability 1",
         finds=_crossentropy_at_one,
     ),
-    Claim(
+    evidence.Claim(
         id="P5b",
         loss="categorical_crossentropy",
         source="S0 S3",
         claimed="tends to infinity as the probability tends to 0",
         finds=_crossentropy_at_zero,
     ),
-    Claim(
+    evidence.Claim(
         id="P5c",
         loss="categorical_crossentropy",
         source="S0 S3",
         claimed="the gradient is negative",
         finds=_crossentropy_slope,
     ),
-    Claim(
+    evidence.Claim(
         id="P6a",
         loss="sparse_categorical_crossentropy",
         source="S0 S1 S2 S3",
         claimed="integer labels give what one-hot labels give",
         finds=_sparse_is_one_hot,
     ),
-    Claim(
+    evidence.Claim(
         id="P6b",
         loss="binary_crossentropy",
         source="S4",
         claimed="binary is categorical with two classes",
         finds=_binary_is_two_classes,
     ),
-    Claim(id="P7", loss="poisson", source="S2", claimed="y_pred - y_true log(y_true)", finds=_poisson_log_of_target),
-    Claim(
+    evidence.Claim(
+        id="P7", loss="poisson", source="S2", claimed="y_pred - y_true log(y_true)", finds=_poisson_log_of_target
+    ),
+    evidence.Claim(
         id="P8a", loss="mae", source="S2", claimed="MAE is the more sensitive to outliers", finds=_mae_more_sensitive
     ),
-    Claim(id="P8b", loss="mse", source="S1 S4", claimed="MSE is the very sensitive one", finds=_mse_very_sensitive),
-    Claim(id="P8c", loss="huber", source="S1", claimed="Huber is more robust than MSE", finds=_huber_more_robust),
-    Claim(id="P9a", loss="cosine_similarity", source="S2", claimed="lies between -1 and 1", finds=_cosine_range),
-    Claim(
+    evidence.Claim(
+        id="P8b", loss="mse", source="S1 S4", claimed="MSE is the very sensitive one", finds=_mse_very_sensitive
+    ),
+    evidence.Claim(
+        id="P8c", loss="huber", source="S1", claimed="Huber is more robust than MSE", finds=_huber_more_robust
+    ),
+    evidence.Claim(
+        id="P9a", loss="cosine_similarity", source="S2", claimed="lies between -1 and 1", finds=_cosine_range
+    ),
+    evidence.Claim(
         id="P9b",
         loss="cosine_similarity",
         source="S2",
         claimed="0 for orthogonal vectors, -1 for the most similar",
         finds=_cosine_ends,
     ),
-    Claim(
+    evidence.Claim(
         id="P10a",
         loss="huber",
         source="S2 S4",
         claimed="quadratic for small errors, linear for large ones",
         finds=_huber_pieces,
     ),
-    Claim(
+    evidence.Claim(
         id="P10b",
         loss="huber_s4",
         source="S4",
         claimed="the square without its half meets the linear part",
         finds=_huber_without_half,
     ),
-    Claim(
+    evidence.Claim(
         id="P11a",
         loss="hinge",
         source="S2",
@@ -389,31 +403,31 @@ CLAIMS: Final[tuple[Claim, ...]] = (
         finds=_hinge_maps_labels,
         unfit=_TAKES_01,
     ),
-    Claim(
+    evidence.Claim(
         id="P11b",
         loss="squared_hinge",
         source="S2",
         claimed="the square of hinge, element by element",
         finds=_squared_hinge_elements,
     ),
-    Claim(
+    evidence.Claim(
         id="P11c",
         loss="squared_hinge",
         source="S2",
         claimed="the square of hinge, after the mean",
         finds=_squared_hinge_mean,
     ),
-    Claim(
+    evidence.Claim(
         id="P12", loss="asymmetric_mse", source="S1", claimed="too low costs three times too high", finds=_three_times
     ),
-    Claim(
+    evidence.Claim(
         id="P13",
         loss="kl_divergence",
         source="S2",
         claimed="-sum P log(Q / P) is the usual divergence",
         finds=_kl_with_minus,
     ),
-    Claim(
+    evidence.Claim(
         id="P14",
         loss="mse_plus_l2",
         source="S1",

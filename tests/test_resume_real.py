@@ -1,4 +1,4 @@
-"""A real run, killed with SIGKILL at random moments: nothing acknowledged is lost, resuming completes it, no worker stays.
+"""A real run, killed with SIGKILL at random moments: nothing acknowledged is lost, resuming completes it, no orphans.
 
 `python tests/test_resume_real.py 20` kills so many and prints a line for each.
 """

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from lossbench.spec import domains
-from lossbench.spec.claim import Claim
+from lossbench.spec import domains, evidence
 from lossbench.spec.domains import Domain
 from lossbench.spec.errors import BadInput
-from lossbench.spec.example import Example
 from lossbench.spec.functions import like
-from lossbench.spec.ledger import KnownDefect
 from lossbench.spec.loss import Binding, Definition, Loss
 
 try:
@@ -21,13 +18,11 @@ except PackageNotFoundError:  # run from a copied source tree, as a foreign inte
 __all__ = [
     "BadInput",
     "Binding",
-    "Claim",
     "Definition",
     "Domain",
-    "Example",
-    "KnownDefect",
     "Loss",
     "__version__",
     "domains",
+    "evidence",
     "like",
 ]

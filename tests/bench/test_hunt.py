@@ -39,18 +39,16 @@ class SquaredError:
         self.asked = 0
 
     def answer_given(
-        self, loss: str, binding: str, params: Mapping[str, Any], arrays: Mapping[str, Any], dtype: str, operation: str,
-        limit_seconds: float = 60.0,
+        self, _loss: str, _binding: str, params: Mapping[str, Any], arrays: Mapping[str, Any], dtype: str, *_: Any
     ) -> Answer:  # fmt: skip
         self.asked += 1
         true, pred = (np.asarray(arrays[name], np.float64) for name in ("y_true", "y_pred"))
         with np.errstate(all="ignore"):
             value = np.where((true >= 40) & (true <= 44), 1.001, 1.0) * (pred - true) ** 2
             value = value if params["reduction"] == "none" else np.mean(value)
-            answer = Answer(
+            return Answer(
                 status="ok", value=round_to(value, dtype), grad=round_to(2 * (pred - true), dtype), result_dtype=dtype
             )
-        return answer
 
 
 def planted(seed: int, probes: int) -> list[Behaviour]:
@@ -164,7 +162,7 @@ def test_finds_are_small(torch_hunt: Any) -> None:
 
 
 def test_programs_run_in_a_plain_interpreter_and_show_it(torch_hunt: Any) -> None:
-    found, programs, _ = torch_hunt
+    _, programs, _ = torch_hunt
     assert sum(p.reproduced for p in programs) >= 0.9 * len(programs)
     chosen = [p for p in programs if p.reproduced][:: max(1, len(programs) // 6)]
     together = "\n".join(p.program for p in chosen)

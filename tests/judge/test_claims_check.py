@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from suites.documented import EXAMPLES
 
-from lossbench import BadInput, Binding, Example, Loss, domains
+from lossbench import BadInput, Binding, Loss, domains
 from lossbench.judge import claims, snippets
 from lossbench.judge.claims import Tried
 from lossbench.judge.snippets import Ran
 from lossbench.lanes.measurement import Answer
 from lossbench.spec import catalogue
+from lossbench.spec.example import Example
 
 
 def _squared(x: Any, y_true: Any, y_pred: Any, **_: Any) -> Any:

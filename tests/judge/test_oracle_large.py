@@ -86,6 +86,13 @@ def test_edges_are_those_of_balls(name: str, regime: str) -> None:
     assert_same(*both(name, numbers(name, regime, "float32", shape), "float32"), "float32")
 
 
+@pytest.mark.skipif(wide.long_double() is None, reason="no format wider than float64 here")
+def test_overflow_of_the_stand_ins_is_no_infinity() -> None:
+    """1/p of a subnormal p is finite in long double and infinite in the float64 rules beside it."""
+    arrays = numbers("binary_focal", "subnormal", "float64")
+    assert_same(*both("binary_focal", arrays, "float64"), "float64")
+
+
 def test_infinities_and_nan_keep_their_places() -> None:
     arrays = numbers("mse", "special", "float32")
     fast, slow = both("mse", arrays, "float32", reduction="none")
@@ -135,6 +142,32 @@ def test_radii_hold_the_truth() -> None:
                     truth = exact(end)
                     off = abs(truth - arb(float(found.mid[i])))
                     assert off <= arb(float(found.rad[i])) * 1.01, (kernel, m[i], rad[i])
+
+
+def test_radii_are_carried_by_arithmetic() -> None:
+    """Corners of random balls, added, multiplied and divided exactly, lie in the ball that comes out."""
+    rng = np.random.default_rng(6)
+    a, b = (wide.Wide(m, np.abs(m) * 2.0 ** rng.integers(-45, -4, 100)) for m in rng.normal(size=(2, 100)))
+    with working(Attempt(bits=400, last=True)):
+        for name, found in {"add": a + b, "sub": a - b, "mul": a * b, "div": a / b}.items():
+            for i in range(100):
+                for p, q in ((p, q) for p in (-1, 1) for q in (-1, 1)):
+                    left = Fraction(float(a.mid[i])) + p * Fraction(float(a.rad[i]))
+                    right = Fraction(float(b.mid[i])) + q * Fraction(float(b.rad[i]))
+                    truth = getattr(left, f"__{name.replace('div', 'truediv')}__")(right)
+                    assert abs(truth - Fraction(float(found.mid[i]))) <= Fraction(float(found.rad[i])) * Fraction(
+                        101, 100
+                    )
+
+
+@pytest.mark.parametrize("length", [1, 7, 100, 128, 129, 5000])
+def test_the_bound_of_a_sum_holds(length: int) -> None:
+    rng = np.random.default_rng(length)
+    terms = np.ldexp(rng.normal(size=(4, length)), rng.integers(-20, 20, (4, length)))
+    found = wide.total(wide.Wide.of(terms, np.float64), (1,))
+    for row, mid, rad in zip(terms.tolist(), found.mid.tolist(), found.rad.tolist(), strict=True):
+        assert abs(sum(map(Fraction, row)) - Fraction(mid)) <= Fraction(rad)
+    assert (found.rad <= 60 * 2.0**-53 * np.abs(terms).sum(axis=1)).all()
 
 
 def test_sums_know_their_rounding_error_exactly() -> None:

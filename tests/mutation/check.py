@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -323,7 +323,12 @@ def main() -> int:
     print(f"{len(check.false_defects)} defects of unmutated bindings in the same cells")
     print(f"{time.monotonic() - started:.0f} s")
     if asked.json:
-        asked.json.write_text(json.dumps([asdict(s) | {"caught": s.caught} for s in seen], indent=1))
+        asked.json.write_text(
+            json.dumps(
+                [asdict(replace(s, rules=Counter())) | {"rules": dict(s.rules), "caught": s.caught} for s in seen],
+                indent=1,
+            )
+        )
     return int(sum(s.caught for s in seen) < 0.99 * len(seen))
 
 

@@ -25,6 +25,7 @@ NAMES = """
 mae mse half_mse rmse huber huber_s4 smooth_l1 log_cosh msle mape msle_keras mape_keras asymmetric_mse
 initial_state_penalty unsupervised_mse hinge squared_hinge categorical_hinge categorical_hinge_crammer_singer
 cosine_similarity circle poisson kl_divergence kl_divergence_log_targets kl_divergence_keras poisson_keras
+cosine_similarity_keras
 """
 SHAPE = (6, 4)
 EPS = {"float32": 2.0**-23, "float64": 2.0**-52}

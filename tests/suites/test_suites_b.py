@@ -29,7 +29,7 @@ weighted_binary_crossentropy_logits log_loss_add log_loss_clip_add categorical_c
 categorical_crossentropy_keras categorical_crossentropy_logits sparse_categorical_crossentropy
 sparse_categorical_crossentropy_keras sparse_categorical_crossentropy_logits binary_focal binary_focal_logits
 categorical_focal generalized_crossentropy poly_crossentropy_logits matrix_crossentropy vae_kl vae_reconstruction
-vae_total dice tversky binary_dice_logits ctc loss_plus_l2 mse_plus_l2 multi_output
+vae_total dice dice_keras tversky tversky_keras binary_focal_keras categorical_focal_keras binary_dice_logits ctc loss_plus_l2 mse_plus_l2 multi_output
 """
 EPS = {"float32": 2.0**-23, "float64": 2.0**-52}
 IN_SINGLE = {("ctc", "keras"), ("loss_plus_l2", "keras"), ("mse_plus_l2", "keras")}
@@ -82,14 +82,22 @@ def inputs(loss: Loss, dtype: str = "float64") -> dict[str, Array]:
 
 
 def run(backends: Backends, binding: Binding, arrays: Mapping[str, Array], **params: Any) -> Array:
-    """The binding's result for arrays of numbers, in y_pred's dtype; arrays among the parameters become tensors."""
+    """The binding's result for arrays of numbers, in y_pred's dtype; arrays among the parameters become tensors.
+
+    A penalty that a binding hands over beside its losses is added to them."""
+    return sum(parts(backends, binding, arrays, **params), np.float32(0))
+
+
+def parts(backends: Backends, binding: Binding, arrays: Mapping[str, Array], **params: Any) -> list[Array]:
+    """The losses, and what comes on top once, where there is something."""
     backend = backends[binding.backend]
     dtype = arrays["y_pred"].dtype.name
     backend.begin(dtype)
     given = {**arrays, **params}
     tensors = {k: backend.array(v, dtype) if isinstance(v, np.ndarray) else v for k, v in given.items()}
     y_true, y_pred = tensors.pop("y_true"), tensors.pop("y_pred")
-    return np.asarray(backend.numpy(binding.call(backend.namespace, y_true, y_pred, **tensors)))
+    found = binding.call(backend.namespace, y_true, y_pred, **tensors)
+    return [np.asarray(backend.numpy(part)) for part in (found if isinstance(found, tuple) else (found,))]
 
 
 def handed(loss: Loss, binding: Binding, **params: Any) -> dict[str, Any]:
@@ -171,7 +179,8 @@ def test_gradients_are_the_differences(backends: Backends, loss: Loss) -> None:
         params = {**handed(loss, binding), **tensors}
 
         def fn(true: Any, pred: Any, b: Binding = binding, m: Any = backend.namespace, params: Any = params) -> Any:
-            return b.call(m, true, pred, **params)
+            found = b.call(m, true, pred, **params)
+            return found[0] + found[1] if isinstance(found, tuple) else found
 
         _, gradient = backend.value_and_grad(fn)(y_true, y_pred)
         above = {**arrays, "y_pred": arrays["y_pred"] + step * direction}
@@ -192,7 +201,11 @@ def test_native_reductions_are_the_sums_and_means_of_the_unreduced(backends: Bac
         total = unreduced(backends, loss.name, binding, arrays, reduction="sum")
         mean = unreduced(backends, loss.name, binding, arrays, reduction="mean")
         lengths = np.array([3, 2, 1]) if binding.definition == "per_label" else 1
-        np.testing.assert_allclose(total, losses.sum(), rtol=32 * eps, err_msg=f"{binding.backend}/{binding.name}")
+        _, *added = parts(backends, binding, arrays, **handed(loss, binding))
+        once = sum(added, np.zeros(()))  # a penalty comes on top of the sum once, not once a loss
+        np.testing.assert_allclose(
+            total, (losses - once).sum() + once, rtol=32 * eps, err_msg=f"{binding.backend}/{binding.name}"
+        )
         np.testing.assert_allclose(mean, np.mean(losses / lengths), rtol=32 * eps, err_msg=binding.name)
 
 
@@ -234,7 +247,7 @@ BY_HAND: dict[str, Callable[..., Array]] = {
     "sparse_categorical_crossentropy_logits": lambda y, z: -np.log(softmax_of_label(y, z)),
     "binary_focal": lambda y, p: np.where(y == 1, -((1 - p) ** 2) * np.log(p), -(p**2) * np.log(1 - p)),
     "binary_focal_logits": lambda y, z: entropy(y, special.expit(z)) * (y - special.expit(z)) ** 2,
-    "categorical_focal": lambda y, p: -0.25 * (1 - p[y == 1]) ** 2 * np.log(p[y == 1]),
+    "categorical_focal": lambda y, p: -((1 - p[y == 1]) ** 2) * np.log(p[y == 1]),
     "generalized_crossentropy": lambda y, p: (1 - p[np.arange(len(p)), y] ** 0.7) / 0.7,
     "poly_crossentropy_logits": lambda y, z: (
         -np.log(softmax_of_label(y.argmax(-1), z)) + 2 - 2 * softmax_of_label(y.argmax(-1), z)

@@ -15,7 +15,7 @@ from lossbench import __version__
 from lossbench.bench import curving
 from lossbench.bench.judging import RunJudge
 from lossbench.bench.pool import Pool
-from lossbench.judge import claims, docstrings, prose, snippets
+from lossbench.judge import claims, docstrings, kinks, prose, snippets
 from lossbench.judge.custom import CustomResult, judge_custom
 from lossbench.lanes import schedule
 from lossbench.lanes.backends import backend_class
@@ -61,7 +61,7 @@ class Request:
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:
         """From a run's manifest, where tuples have become lists."""
-        known = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
+        known: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
         return cls(**known)
 
 
@@ -186,7 +186,9 @@ def _claims(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess]) -
     built_in = {name for name, loss in bench.catalogue.losses.items() if not isinstance(loss, UserLoss)}
     rows = _examples([e for e in documented() if find(e.loss).name in chosen], lanes, find)
     stated = [claim for claim in stated_in_prose() if find(claim.loss).name in chosen]
-    rows += prose.check(stated, {lane.lane.id: lane for lane in lanes.values()}, find=find)
+    by_id = {lane.lane.id: lane for lane in lanes.values()}
+    rows += prose.check(stated, by_id, find=find)
+    rows += kinks.audit([bench.catalogue.losses[name] for name in sorted(built_in & chosen)], by_id)
     if bench.request.profile in AUDITED and built_in <= chosen:
         rows += docstrings.audit(lanes, bench.catalogue.losses.values())
     for row in rows:

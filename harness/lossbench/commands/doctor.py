@@ -24,7 +24,7 @@ def command(json: Json = False) -> None:
 
     Example: lossbench doctor
     """
-    record = {
+    record: dict[str, Any] = {
         "lossbench": __version__,
         "losses": len(catalogue.load().losses),
         "machine": machine.facts(),

@@ -11,8 +11,9 @@ import typer
 
 from lossbench.commands.options import RESULTS, Json, Results, RunId, chosen
 from lossbench.commands.runs import run_folder
-from lossbench.judge import gate
+from lossbench.judge import gate, ledger
 from lossbench.judge.gate import GateResult
+from lossbench.judge.ledger import LedgerResult
 from lossbench.record import run as runs
 
 BaselinePath = Annotated[Path, typer.Option("--baseline", help="Folder written by `lossbench baseline`.")]
@@ -22,6 +23,8 @@ Only = Annotated[str, typer.Option("--only", help="agreement or timing; default:
 Subset = Annotated[
     bool, typer.Option("--only-measured", help="Leave out what the run did not plan: a part of the baseline.")
 ]
+
+Ledger = Annotated[bool, typer.Option("--ledger/--no-ledger", help="Fail on a defect that the reviewed ledger lacks.")]
 
 TOPICS = ("agreement", "timing")
 
@@ -33,25 +36,36 @@ def command(
     strict: Strict = False,
     only: Only = "",
     only_measured: Subset = False,
+    known: Ledger = True,
     results: Results = RESULTS,
     json: Json = False,
 ) -> None:
     """Compare a run with a baseline. Exit status 0: nothing worse; 1: something is; 2: cannot tell.
 
     Agreement verdicts are compared exactly; times as ratios between neighbours, on like machines and versions only.
+    A defect that the ledger of known ones lacks is worse, baseline or not; so is a known one that a whole run misses.
 
     Example: lossbench gate --baseline results/baseline
     """
     topics = cast(tuple[Literal["agreement", "timing"], ...], chosen("--only", only, TOPICS))
-    before, after = gate.load_baseline(baseline), runs.read(run_folder(results, run))
+    folder = run_folder(results, run)
+    before, after = gate.load_baseline(baseline), runs.read(folder)
     if only_measured:
         before = before.restricted(set(after.cells["cell"]))
     result = gate.compare(before, after, margin=margin, strict=strict, topics=topics)
+    defects = ledger.of_run(after, runs.manifest(folder)["request"]) if known and "agreement" in topics else None
+    surprised = bool(defects and defects.exit_status)
     if json:
-        print(jsonlib.dumps(_record(result), indent=1))
+        print(jsonlib.dumps(_record(result) | _surprises(defects), indent=1, default=str))
     else:
         say(result)
-    raise typer.Exit(result.exit_status)
+        if defects:
+            typer.echo("\n".join([f"ledger: {defects.sentence}", *defects.lines()]))
+    raise typer.Exit(1 if surprised else result.exit_status)
+
+
+def _surprises(defects: LedgerResult | None) -> dict[str, object]:
+    return {"ledger": {"sentence": defects.sentence, "lines": defects.lines()} if defects else None}
 
 
 def say(result: GateResult) -> None:

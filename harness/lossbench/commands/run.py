@@ -26,6 +26,7 @@ from lossbench.commands.options import (
     words,
 )
 from lossbench.commands.progress import progress_bar
+from lossbench.judge import ledger
 from lossbench.judge.custom import CustomResult
 from lossbench.lanes.backends import BACKENDS
 from lossbench.plugin import INTERRUPTED, Outcome
@@ -43,6 +44,7 @@ Threads = Annotated[int, typer.Option("--threads", min=1, help="Intra-op threads
 Seconds = Annotated[float, typer.Option("--seconds", min=0, help="Timed calls in all; 0: the profile's own.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with RUN, or with the latest run, where it stopped.")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Keep the tables, write no report.")]
+Ledger = Annotated[bool, typer.Option("--ledger", help="Exit 1 where the reviewed ledger of known defects is wrong.")]
 RunName = Annotated[str, typer.Argument(metavar="[RUN]", help="With --resume: a run id or folder.")]
 
 FINE = ("rounding", "kink")
@@ -66,6 +68,7 @@ def command(
     results: Results = RESULTS,
     reports: Reports = REPORTS,
     no_report: NoReport = False,
+    known: Ledger = False,
     json: Json = False,
 ) -> None:
     """Run the benchmarks, keep the tables in results/, write the report to reports/.
@@ -73,7 +76,8 @@ def command(
     Example: lossbench run --profile quick
     Example: lossbench run --loss huber --backend torch,jax --dtype float32
     Example: lossbench run --suite my_losses.py
-    Exit status 1: a function marked `like` is not the loss that it says it is.
+    Exit status 1: a function marked `like` is not the loss that it says it is, or, with --ledger, a defect is not
+    among the known ones, or a known one is gone.
     """
     if run and not resume:
         raise BadInput(
@@ -100,7 +104,9 @@ def command(
     written = None
     if not no_report:
         written = page.write(outcome.tables, bench.catalogue, reports, folder.id, run_folder=folder.path)
+    defects = ledger.of_run(outcome.tables, benches.stored(bench.request))
     status = outcome.exit_status or max((result.exit_status for result in custom), default=0)
+    status = status or (defects.exit_status if known else 0)
     if json:
         print(jsonlib.dumps(_record(folder, written, outcome, custom, status), indent=1))
     else:

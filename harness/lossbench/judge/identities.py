@@ -117,11 +117,12 @@ def allowed(identity: Identity, left: Exactly, right: Exactly, dtype: str, *, qu
 def _moved(identity: Identity, at: Numbers, by: Numbers, quantity: str) -> Reals:
     """How far the right-hand side moves when its numbers do."""
     if quantity == "value":
-        return np.abs(np.asarray(identity.value(at.value + by.value)) - np.asarray(identity.value(at.value)))
+        moved = np.asarray(identity.value(at.value + by.value), np.float64)
+        return np.asarray(np.abs(moved - np.asarray(identity.value(at.value))), np.float64)
     assert identity.grad is not None, "this identity says nothing of gradients"
     here = np.asarray(identity.grad(at.value, at.grad))
     by_value = np.abs(np.asarray(identity.grad(at.value + by.value, at.grad)) - here)
-    return by_value + np.abs(np.asarray(identity.grad(at.value, at.grad + by.grad)) - here)
+    return np.asarray(by_value + np.abs(np.asarray(identity.grad(at.value, at.grad + by.grad)) - here), np.float64)
 
 
 def _numbers(exact: Any) -> Numbers:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from lossbench.record.frames import Tables
+from lossbench.spec import catalogue
+from lossbench.spec.catalogue import builtin_suites
 from lossbench.spec.ledger import KnownDefect
+from lossbench.spec.suitefile import folder_package
+
+PACKAGE: Final = "lossbench.suites"
+COLUMNS: Final = ("loss", "backend", "binding", "dtype", "regime", "quantity", "lane")
+"""What an entry's patterns are held against."""
+PARTS: Final = ("losses", "backends", "dtypes", "regimes", "modes", "operations", "suites")
+"""Requests for less than a whole profile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +48,7 @@ class LedgerResult:
         """What the ledger says of the run."""
         if not (self.unlisted or self.gone):
             return f"{len(self.seen)} known defects seen, none beside them"
-        return f"{len(self.unlisted)} verdicts are defects that the ledger does not know; {len(self.gone)} known ones are gone"
+        return f"{len(self.unlisted)} verdicts are defects that it does not know; {len(self.gone)} known ones are gone"
 
     def lines(self) -> list[str]:
         """Each surprise in one line."""
@@ -46,7 +58,16 @@ class LedgerResult:
 
 def builtin() -> tuple[KnownDefect, ...]:
     """The reviewed ledger of the built-in suites."""
-    return tuple(import_module("lossbench.suites.ledger").LEDGER)
+    folder_package(builtin_suites(), PACKAGE)
+    return tuple(import_module(f"{PACKAGE}.ledger").LEDGER)
+
+
+def of_run(tables: Tables, request: Mapping[str, Any]) -> LedgerResult:
+    """The built-in ledger against a run. Where the request asked for a part, an entry not seen there is untried."""
+    built_in = catalogue.load().losses
+    found = compare(builtin(), tables.agreement[tables.agreement["loss"].isin(list(built_in))])
+    part = request.get("seed") or any(request.get(name) for name in PARTS)
+    return replace(found, gone=(), untried=(*found.untried, *found.gone)) if part else found
 
 
 def named(entry: KnownDefect) -> str:
@@ -62,39 +83,39 @@ def known(entries: Iterable[KnownDefect], row: Mapping[str, Any]) -> KnownDefect
 
 def compare(entries: Iterable[KnownDefect], agreement: pd.DataFrame) -> LedgerResult:
     """Hold the ledger against a run's agreement table (its rows against the oracle)."""
-    rows: list[dict[str, Any]] = agreement[agreement["against"] == "oracle"].to_dict("records")
+    rows = agreement[agreement["against"] == "oracle"]
     listed = tuple(entries)
-    covered: dict[int, int] = {}
-    tried: set[int] = set()
-    unlisted = []
-    for row in rows:
-        here = [place for place, entry in enumerate(listed) if _covers(entry, row)]
-        tried.update(here)
-        matching = [place for place in here if listed[place].klass == row["class"]]
-        for place in matching:
-            covered[place] = covered.get(place, 0) + 1
-        if row["class"] == "defect" and not matching:
-            unlisted.append({str(name): value for name, value in row.items()})
+    explained = np.zeros(len(rows), dtype=bool)
+    seen: list[tuple[KnownDefect, int]] = []
+    gone: list[KnownDefect] = []
+    untried: list[KnownDefect] = []
+    for entry in listed:
+        here = _covered(entry, rows)
+        matching = here & (rows["class"] == entry.klass).to_numpy()
+        explained |= matching
+        if matching.any():
+            seen.append((entry, int(matching.sum())))
+        else:
+            (gone if here.any() else untried).append(entry)
+    unlisted = rows[(rows["class"] == "defect").to_numpy() & ~explained]
     return LedgerResult(
-        unlisted=tuple(unlisted),
-        gone=tuple(listed[p] for p in sorted(tried) if p not in covered),
-        seen=tuple((listed[p], covered[p]) for p in sorted(covered)),
-        untried=tuple(entry for place, entry in enumerate(listed) if place not in tried),
-    )
+        unlisted=tuple({str(name): value for name, value in row.items()} for row in unlisted.to_dict("records")),
+        gone=tuple(gone), seen=tuple(seen), untried=tuple(untried),
+    )  # fmt: skip
+
+
+def _covered(entry: KnownDefect, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    found = np.ones(len(rows), dtype=bool)
+    for name in COLUMNS:
+        if (pattern := getattr(entry, name)) != "*":
+            values = [value for value in rows[name].unique() if _matches(pattern, value)]
+            found &= rows[name].isin(values).to_numpy()
+    return found
 
 
 def _covers(entry: KnownDefect, row: Mapping[str, Any]) -> bool:
-    asked = {
-        "loss": entry.loss,
-        "backend": entry.backend,
-        "binding": entry.binding,
-        "dtype": entry.dtype,
-        "regime": entry.regime,
-        "quantity": entry.quantity,
-        "lane": entry.lane,
-    }
-    return all(
-        any(fnmatchcase(str(row[name]), one) for one in pattern.split("|"))
-        for name, pattern in asked.items()
-        if pattern != "*"
-    )
+    return all(_matches(getattr(entry, name), row[name]) for name in COLUMNS)
+
+
+def _matches(pattern: str, value: object) -> bool:
+    return any(fnmatchcase(str(value), one) for one in pattern.split("|"))

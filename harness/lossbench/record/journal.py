@@ -25,7 +25,7 @@ from lossbench.spec.errors import BadInput, RunDamaged
 SYNC_SECONDS: Final = 0.05
 """A sync was seen to take 0.2 to 0.4 ms: under 1% of the time at this pace, and never within a timed call."""
 ELSEWHERE: Final = "choose a writable folder with --results or --reports"
-SPACE: Final = "free some space and resume the run; nothing measured before is lost"
+SPACE: Final = "free some space and resume the run, nothing measured before is lost"
 REMEDIES: Final = {
     errno.EACCES: ELSEWHERE, errno.EPERM: ELSEWHERE, errno.EROFS: ELSEWHERE,
     errno.ENOTDIR: "name a folder: a part of that path is a file", errno.EEXIST: "name a folder: that is a file",

@@ -28,6 +28,11 @@ class Catalogue(Protocol):
     def family(self, name: str) -> str: ...
 
 
+DOCSTRING: Final = "D:"
+KINK: Final = "K:"
+"""How the claims table names what a framework's own documentation prints, and what it picks at a kink."""
+
+
 def of(tables: Tables, catalogue: Catalogue, gate: GateResult | None, run_id: str = "") -> dict[str, Any]:
     """Every name the template uses."""
     run = set(tables.cells["loss"]) | set(tables.claims["loss"])
@@ -68,7 +73,9 @@ def of(tables: Tables, catalogue: Catalogue, gate: GateResult | None, run_id: st
         "lines": picture.lines(losses, families, backends, dtypes, regimes, tables.cells, tables.agreement, headline),
         "bar_height": picture.BAR_STEP * max(len(backends), 1),
         "bar_width": picture.BAR_WIDTH,
-        "claims": _claims(claims),
+        "claims": _claims([c for c in claims if not str(c["claim"]).startswith((DOCSTRING, KINK))]),
+        "docstrings": _claims([c for c in claims if str(c["claim"]).startswith(DOCSTRING)]),
+        "kinks": [c for c in claims if str(c["claim"]).startswith(KINK)],
         "custom": _custom(tables.custom),
         "wall": _wall(parts),
         "wall_words": _wall_words(parts),

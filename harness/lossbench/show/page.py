@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from lossbench.judge.gate import GateResult
-from lossbench.record.frames import Tables
+from lossbench.record.frames import Tables, write_whole
 from lossbench.show import content, marks, palette, sections
 from lossbench.show import format as fmt
 from lossbench.show.content import Catalogue
@@ -74,9 +74,8 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     href = Path(os.path.relpath(run_folder, folder)).as_posix() if run_folder else ""
     text = render(tables, catalogue, run_id=run_id, gate=gate, results_href=href)
-    page, part = folder / "index.html", folder / ".index.html.part"
-    part.write_text(text, encoding="utf-8")
-    part.replace(page)
+    page = folder / "index.html"
+    write_whole(page, text.encode())
     _point(reports_dir / "latest", folder)
     return page
 

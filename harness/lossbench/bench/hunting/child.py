@@ -91,12 +91,11 @@ def answer(backend: Backend, losses: catalogue.Catalogue, request: Message) -> d
     try:
         source = written(backend, loss, binding, request)
     except RAISED as error:
-        return {"source": "", "printed": "", "traced": False, "error": f"{type(error).__name__}: {error}"[:300]} | {
-            "source": fallback(binding, request)
-        }
+        said = f"{type(error).__name__}: {error}"[:300]
+        return {"source": fallback(binding, request), "printed": "", "error": said, "traced": False}
     backend.begin("float32")
-    printed, error = run(source)
-    return {"source": source, "printed": printed.strip(), "error": error, "traced": True}
+    printed, fault = run(source)
+    return {"source": source, "printed": printed.strip(), "error": fault, "traced": True}
 
 
 def _numbers(values: Any) -> Any:
@@ -132,11 +131,11 @@ def main() -> None:
 
 
 def listed(text: str) -> Any:
-    """What a program printed, as numbers; None where it is no list of them."""
+    """What a program printed, as numbers, NaN as None; an empty text where it printed something else."""
     try:
         return ast.literal_eval(text.replace("nan", "None").replace("inf", "1e999"))
     except (ValueError, SyntaxError):
-        return None
+        return ""
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from lossbench.bench.hunting.spelling import number
 from lossbench.bench.hunting.values import UNBOUNDED
 from lossbench.bench.hunting.witness import Witness
 from lossbench.judge.verdict import SEVERITY, Verdict
@@ -17,6 +19,7 @@ COUNTED: Final = frozenset({"convention", "domain", "accuracy", "range", "api", 
 FORMULAS: Final = frozenset({"formula", "stable", "softplus", "log1p", "misses"})
 SMALL: Final = 0.125
 LARGE: Final = 8.0
+READ_ELEMENTS: Final = 512
 
 Key = tuple[str, str, str, str, str]
 
@@ -111,7 +114,7 @@ def region(witness: Witness) -> str:
     numbers = [np.asarray(witness.arrays[n], np.float64).ravel() for n, kind in kinds.items() if kind in UNBOUNDED]
     free = np.abs(np.concatenate(numbers)) if numbers else np.zeros(0)
     if np.isinf(free).any():
-        return "where a class is masked"
+        return "where a class is masked" if kinds["y_pred"] == "logits" else "at infinite numbers"
     finite = free[free > 0]
     if finite.size:
         return "at large numbers" if finite.max() > LARGE else "at small numbers" if finite.max() < SMALL else ""
@@ -133,21 +136,16 @@ def size(witness: Witness) -> float:
     """How much there is to read in a witness: elements, digits, options."""
     arrays = [np.asarray(a, np.float64) for a in witness.arrays.values()]
     options = sum(name != "reduction" for name in witness.params)
-    return sum(a.size for a in arrays) + 10.0 * options + sum(digits(a).sum() for a in arrays if a.size <= 4096)
+    numbers = [float(value) for a in arrays if a.size <= READ_ELEMENTS for value in a.flat]
+    return float(sum(a.size for a in arrays) + 10 * options + sum(_digits(value, witness.dtype) for value in numbers))
 
 
-def digits(values: Any) -> Any:
-    """Digits of each number as a person writes it; 0 and 1 count least."""
-    flat = [_digits(float(value)) for value in np.asarray(values).ravel()]
-    return np.array(flat).reshape(np.shape(values))
-
-
-def _digits(value: float) -> float:
+def _digits(value: float, dtype: str) -> float:
+    """Digits of a number as a person writes it; 0 and 1 count least."""
     if value in (0.0, 1.0):
         return 0.0 if value == 0 else 0.1
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         return 4.0
-    text = repr(abs(value))
-    mantissa, _, exponent = text.partition("e")
+    mantissa, _, exponent = number(abs(value), dtype).partition("e")
     written = mantissa.replace(".", "").strip("0") or "0"
-    return len(written) + 0.3 * abs(np.log10(abs(value))) + (0.2 if value < 0 else 0.0) + (0.1 if exponent else 0.0)
+    return len(written) + 0.3 * abs(math.log10(abs(value))) + 0.2 * (value < 0) + 0.1 * bool(exponent)

@@ -91,7 +91,8 @@ def _spread(outcomes: Mapping[int, str]) -> list[int]:
 
 
 def _conventions(
-    witness: Witness, reference: Reference, computed: npt.NDArray[Any], quantity: Quantity, binding: Binding, rows: list[int]
+    witness: Witness, reference: Reference, computed: npt.NDArray[Any], quantity: Quantity, binding: Binding,
+    rows: list[int],
 ) -> dict[int, str]:  # fmt: skip
     """For each row the definition that fits it, or an empty text."""
     named = dict.fromkeys(rows, "")

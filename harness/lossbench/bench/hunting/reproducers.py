@@ -43,7 +43,7 @@ class Writers:
         self._suites, self._evaluate = [str(path) for path in suites], evaluate
         self._children: dict[str, subprocess.Popen[str]] = {}
         self._versions: dict[str, str] = {}
-        self._log = tempfile.TemporaryFile("w+")
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the children
 
     def __enter__(self) -> Self:
         return self
@@ -134,7 +134,7 @@ def _shows(find: Find, said: Mapping[str, Any], known: Any, what: spelling.Shown
     if known is None or said["error"]:
         return bool(said["error"]) or find.verdict.klass == "api"
     printed = listed(said["printed"])
-    if printed is None:
+    if printed == "":
         return False
     numbers = np.array(_flat(printed), dtype=np.float64)
     exact = known.exact if what.place is None else known.exact[what.place]

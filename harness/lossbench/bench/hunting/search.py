@@ -119,8 +119,8 @@ class Search:
             self._confirm(witness.at(row), rows_of(answer, row), backend, binding, quantity, suspect.kind)
 
     def _confirm(
-        self, witness: Witness, answer: Answer, backend: str, binding: Binding, quantity: Quantity, kind: tuple[str, ...],
-        reference: Reference | None = None,
+        self, witness: Witness, answer: Answer, backend: str, binding: Binding, quantity: Quantity,
+        kind: tuple[str, ...], reference: Reference | None = None,
     ) -> None:  # fmt: skip
         """A first look at a kind of suspect in this binding and dtype; later ones are not looked at."""
         params = ",".join(f"{n}={v}" for n, v in witness.params.items())
@@ -151,9 +151,10 @@ class Search:
         """In the first pass the frameworks' own, where there are any."""
         every = self.asking.bindings(witness)
         own = {backend for backend, binding in every if binding.name not in FORMULAS}
-        for backend, binding in every:
-            if not probe.native or backend not in own or binding.name not in FORMULAS:
-                yield backend, binding
+        kept = [(b, s) for b, s in every if not probe.native or b not in own or s.name not in FORMULAS]
+        turns = [sum(b == backend for b, _ in kept[:place]) for place, (backend, _) in enumerate(kept)]
+        # backends in turn, so that none is left out where the share of the budget ends
+        yield from (kept[place] for place in sorted(range(len(kept)), key=lambda place: turns[place]))
 
     def _is_usable(self, witness: Witness, backend: str, binding: Binding, answer: Answer) -> bool:
         """Whether it answers on ordinary inputs, in the inputs' dtype; an answer that is none is itself a find."""

@@ -58,12 +58,12 @@ def drawn(rng: Rng, kind: Kind, dtype: str, shape: tuple[int, ...]) -> Reals:
     fmt = FORMATS[dtype]
     match kind:
         case "binary":
-            return rng.integers(0, 2, shape).astype(np.float64)
+            return np.asarray(rng.integers(0, 2, shape), dtype=np.float64)
         case "sign":
-            return 2.0 * rng.integers(0, 2, shape) - 1.0
+            return np.asarray(2.0 * rng.integers(0, 2, shape) - 1.0)
         case "count":
             whole = np.floor(ordinals.uniform(rng, 1.0, min(fmt.max, 2.0**20), dtype, shape))
-            return np.where(rng.random(shape) < 0.2, 0.0, whole)
+            return np.asarray(np.where(rng.random(shape) < 0.2, 0.0, whole))
         case "probability":
             below = ordinals.uniform(rng, 0.0, 1.0, dtype, shape)
             beyond = 1.0 - ordinals.uniform(rng, fmt.eps / 2, 1.0, dtype, shape)
@@ -74,7 +74,7 @@ def drawn(rng: Rng, kind: Kind, dtype: str, shape: tuple[int, ...]) -> Reals:
     if kind in SIGNED:
         near = near * (2.0 * rng.integers(0, 2, shape) - 1.0)
     found = np.where(rng.random(shape) < 0.5, wide, near)
-    return np.where(found == 0, fmt.smallest, found) if kind == "positive" else found
+    return np.asarray(np.where(found == 0, fmt.smallest, found) if kind == "positive" else found)
 
 
 def rows(rng: Rng, kind: Kind, dtype: str, shape: tuple[int, ...], labels: npt.NDArray[Any]) -> Reals:

@@ -8,7 +8,7 @@ owes travels beside, in float64. Where the chain rule says 0 times infinity, the
 
 More than `LARGE_ELEMENTS` elements are computed by whole arrays with an error bound beside every number (`wide`,
 `bounded`); what the bounds leave open goes through the balls, row by row (`large`), and nothing is sampled. Float64
-results are then within 1/16 ulp, all others correctly rounded.
+results are then within a quarter of an ulp, all others correctly rounded.
 """
 
 from lossbench.judge.oracle.evaluate import evaluate

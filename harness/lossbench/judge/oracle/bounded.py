@@ -19,7 +19,7 @@ from lossbench.judge.oracle.wide import Wide, long_double
 from lossbench.spec.formats import FORMATS, Format, round_to
 
 CERTAIN_ULPS: Final = 1.0 / 64.0
-CERTAIN_ULPS_FLOAT64: Final = 1.0 / 16.0
+CERTAIN_ULPS_FLOAT64: Final = 1.0 / 4.0
 """Long double has 11 bits more than float64: room for a short formula, not for proving every rounding."""
 
 _SAFETY: Final = 2.0

@@ -69,7 +69,7 @@ def _logcosh(z: Floats) -> Floats:
     size = np.abs(z)
     near = np.log1p(np.sinh(np.minimum(size, 1)) ** 2) / 2
     # for size >= 1 the result is above 0.43, so the constant costs it less than two more roundings
-    return np.where(size < 1, near, size - np.log(z.dtype.type(2)) + np.log1p(np.exp(-2 * size)))
+    return np.asarray(np.where(size < 1, near, size - np.log(z.dtype.type(2)) + np.log1p(np.exp(-2 * size))))
 
 
 def _sech_squared(z: Floats) -> Floats:
