@@ -71,7 +71,9 @@ def test_arrays_keep_shape_and_bits(array: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [object(), {1: 2}, {1, 2}, b"bytes", np.array(["a"]), np.array([object()]), 1j], ids=repr
+    "value",
+    [object(), {1: 2}, {1, 2}, b"bytes", np.array(["a"]), np.array([object()]), 1j],
+    ids=["object", "integer key", "set", "bytes", "text array", "object array", "complex"],
 )
 def test_what_cannot_travel_is_refused(value: Any) -> None:
     with pytest.raises(WireError, match="cannot travel"):

@@ -29,7 +29,8 @@ weighted_binary_crossentropy_logits log_loss_add log_loss_clip_add categorical_c
 categorical_crossentropy_keras categorical_crossentropy_logits sparse_categorical_crossentropy
 sparse_categorical_crossentropy_keras sparse_categorical_crossentropy_logits binary_focal binary_focal_logits
 categorical_focal generalized_crossentropy poly_crossentropy_logits matrix_crossentropy vae_kl vae_reconstruction
-vae_total dice dice_keras tversky tversky_keras binary_focal_keras categorical_focal_keras binary_dice_logits ctc loss_plus_l2 mse_plus_l2 multi_output
+vae_total dice dice_keras tversky tversky_keras
+binary_focal_keras categorical_focal_keras binary_dice_logits ctc loss_plus_l2 mse_plus_l2 multi_output
 """
 EPS = {"float32": 2.0**-23, "float64": 2.0**-52}
 IN_SINGLE = {("ctc", "keras"), ("loss_plus_l2", "keras"), ("mse_plus_l2", "keras")}

@@ -89,15 +89,10 @@ def order(losses: Sequence[Loss], dtypes: tuple[str, ...]) -> Iterator[Probe]:
     first, rest = dtypes[:1], dtypes[1:]
     leading = [loss for loss in ranked if not variant(loss)]
     following = [loss for loss in ranked if variant(loss)]
-    for some in (leading, following):
-        for stage, few in (
-            ("edges", first),
-            ("params", first),
-            ("long", dtypes),
-            ("regimes", first),
-            ("edges", rest[:1]),
-        ):
-            for dtype, loss in product(few, some):
+    stages = (("edges", first), ("params", first), ("long", dtypes), ("regimes", first), ("edges", rest[:1]))
+    for group in (leading, following):
+        for stage, few in stages:
+            for dtype, loss in product(few, group):
                 if stage != "long" or FORMATS[dtype].precision <= LONG_PRECISION:
                     yield Probe(loss=loss, dtype=dtype, stage=stage)
     for stage, some in (("edges", rest[1:]), ("regimes", rest), ("params", rest)):

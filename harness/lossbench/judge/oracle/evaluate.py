@@ -16,6 +16,7 @@ from lossbench.judge.oracle.onesided import complete
 from lossbench.judge.oracle.operations import Array
 from lossbench.judge.oracle.problem import Problem, differentiable, open_elements
 from lossbench.judge.oracle.reductions import divisor, reduce
+from lossbench.judge.oracle.rows import has_nan
 from lossbench.judge.oracle.tape import Cotangent, gradient
 from lossbench.spec.errors import BadInput
 from lossbench.spec.loss import Loss
@@ -90,6 +91,10 @@ def _once(problem: Problem) -> tuple[Array, Cotangent | None]:
         return out, None
     bar = gradient(out, by)
     open_ = open_elements(bar, np.asarray(problem.given[str(problem.wrt)]))
+    if open_.any() and any(np.isnan(a).any() for a in problem.given.values() if a.dtype.kind == "f"):
+        # a NaN may be the right derivative of all that it reaches, and no limit beside it is worth looking for
+        reached = np.ones(open_.shape[:1], bool) if problem.separable() == "batch" else has_nan(problem)
+        open_ &= ~reached.reshape(reached.shape + (1,) * (open_.ndim - 1))
     if open_.any():
         alone = not (isinstance(count, Array) and count.active)
         bar = complete(bar, open_, problem, divide_by=count if alone else None)
