@@ -28,7 +28,7 @@ bench: setup ## run the benchmarks (PROFILE=standard) and write the report
 	$(BIN)/lossbench run --profile $(PROFILE) $(ARGS)
 
 test: setup ## run the test suite
-	$(BIN)/python -m pytest $(ARGS)
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: lint types architecture test ## what CI runs: lint, types, architecture, tests
 

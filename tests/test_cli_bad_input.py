@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -162,13 +161,16 @@ def lossbench(
 ) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
 
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes, resource.RLIM_INFINITY))
-
+    # the limit is set by a small program that becomes lossbench: this process has threads and may not fork
+    limited = (
+        "import os, resource, sys; "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({max_file_bytes}, resource.RLIM_INFINITY)); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'lossbench', *sys.argv[1:]])"
+    )
+    start = ["-c", limited] if max_file_bytes else ["-m", "lossbench"]
     return subprocess.run(
-        [sys.executable, "-m", "lossbench", *map(str, arguments)],
+        [sys.executable, *start, *map(str, arguments)],
         cwd=cwd, env={**os.environ, **(environ or {})}, capture_output=True, text=True, timeout=240,
-        preexec_fn=limit if max_file_bytes else None,
     )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ class Bench:
 def prepare(request: Request) -> Bench:
     """Loads the suites and makes the plan. BadInput where the request names what is not there."""
     suites = tuple(Path(path) for path in request.suites)
-    known = catalogues.load(suites)
+    known = catalogues.load(suites, backend="")
     profile = plans.profile_named(request.profile)
     own = {path.resolve() for path in suites}
     losses = request.losses or tuple(name for name, file in known.files.items() if _within(file, own))
@@ -179,7 +179,7 @@ def _custom(bench: Bench, lanes: Mapping[str, LaneProcess]) -> list[CustomResult
 
 def _claims(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess]) -> None:
     """What the sources and the frameworks' own documentation say of the losses in the plan, once a run."""
-    if any(True for _ in folder.rows("claims")):
+    if "claims" in folder.done().cases:
         return
     find = bench.catalogue.find
     chosen = {cell.case.loss for cell in bench.plan.cells}
@@ -193,6 +193,7 @@ def _claims(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess]) -
         rows += docstrings.audit(lanes, bench.catalogue.losses.values())
     for row in rows:
         folder.append("claims", row)
+    folder.judged("claims")
 
 
 def _examples(
@@ -235,9 +236,9 @@ def documented() -> Sequence[Any]:
 
 def _curves(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess]) -> None:
     """The curve of each loss in the plan, once a run; each lane in a thread of its own."""
-    drawn = {row["loss"] for row in folder.rows("curves")}
+    drawn = folder.done().cases
     names = dict.fromkeys(cell.case.loss for cell in bench.plan.cells)
-    losses = [bench.catalogue.losses[name] for name in names if name not in drawn]
+    losses = [bench.catalogue.losses[name] for name in names if f"curve of {name}" not in drawn]
     losses = [loss for loss in losses if not isinstance(loss, UserLoss)]
     with ThreadPoolExecutor() as threads:
         asked = {
@@ -248,6 +249,7 @@ def _curves(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess]) -
             answers = {backend: future.result()[place] for backend, future in asked.items()}
             for row in curving.points(loss, {b: answer for b, answer in answers.items() if answer is not None}):
                 folder.append("curves", row)
+            folder.judged(f"curve of {loss.name}")
 
 
 def request_of(folder: RunFolder) -> Request:

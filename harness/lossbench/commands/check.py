@@ -45,7 +45,7 @@ def command(
 
     Example: lossbench check cases.json --json verdicts.json
     """
-    known = catalogue.load(suite)
+    known = catalogue.load(suite, backend="")
     prepared = [_prepared(case, known, path) for path in files for case in casefile.read(path)]
     backends = chosen("--backend", backend, tuple(BACKENDS)) if words(backend) else installed_backends()
     lanes = [

@@ -48,8 +48,8 @@ def command(
     Example: lossbench gate --baseline results/baseline
     """
     topics = cast(tuple[Literal["agreement", "timing"], ...], chosen("--only", only, TOPICS))
-    folder = run_folder(results, run)
-    before, after = gate.load_baseline(baseline), runs.read(folder)
+    before, folder = gate.load_baseline(baseline), run_folder(results, run)
+    after = runs.read(folder)
     if only_measured:
         before = before.restricted(set(after.cells["cell"]))
     result = gate.compare(before, after, margin=margin, strict=strict, topics=topics)

@@ -60,7 +60,7 @@ def command(
     Example: lossbench hunt --loss log_cosh --backend torch --dtype float32 --budget 60s
     """
     seconds = budgets.seconds(budget)
-    known = catalogue.load(suite)
+    known = catalogue.load(suite, backend="")
     losses = known.select(words(loss)) if words(loss) else tuple(known.losses.values())
     backends = chosen("--backend", backend, tuple(BACKENDS)) if words(backend) else installed_backends()
     dtypes = chosen("--dtype", dtype, DTYPES)

@@ -39,7 +39,7 @@ def command(
     Example: lossbench list --loss '*entropy*'
     Example: lossbench list --coverage --backend torch
     """
-    known = catalogue.load(suite)
+    known = catalogue.load(suite, backend="")
     backends = chosen("--backend", backend, tuple(BACKENDS))
     losses = known.select(words(loss))
     if coverage:

@@ -22,6 +22,6 @@ def command(run: RunId = "", results: Results = RESULTS, reports: Reports = REPO
     folder = run_folder(results, run)
     tables = runs.read(folder)
     suites = [Path(path) for path in runs.manifest(folder)["request"].get("suites", ())]
-    known = catalogue.load([path for path in suites if path.exists()])
+    known = catalogue.load([path for path in suites if path.exists()], backend="")
     written = page.write(tables, known, reports, folder.name, run_folder=folder)
     typer.echo(os.path.relpath(written))

@@ -14,7 +14,6 @@ import pandas as pd
 
 from lossbench.record.frames import Tables
 from lossbench.spec import catalogue
-from lossbench.spec.catalogue import builtin_suites
 from lossbench.spec.ledger import KnownDefect
 from lossbench.spec.suitefile import folder_package
 
@@ -58,7 +57,7 @@ class LedgerResult:
 
 def builtin() -> tuple[KnownDefect, ...]:
     """The reviewed ledger of the built-in suites."""
-    folder_package(builtin_suites(), PACKAGE)
+    folder_package(catalogue.builtin_suites(), PACKAGE)
     return tuple(import_module(f"{PACKAGE}.ledger").LEDGER)
 
 

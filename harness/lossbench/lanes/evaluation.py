@@ -113,7 +113,8 @@ class Program:
                 handed, around_now = named["handed"], named["around"]
             output = call(m, y_true, y_pred, **handed)
             losses, added = (output, None) if user else _parts(output)
-            if not hasattr(losses, "shape") or isinstance(losses, np.ndarray | np.generic):
+            left = isinstance(losses, np.ndarray | np.generic) and not isinstance(y_pred, np.ndarray)
+            if left or not hasattr(losses, "shape"):  # numpy's where the framework has tensors of its own
                 kind = type(losses)
                 said = f"{kind.__module__}.{kind.__name__}".removeprefix("builtins.")
                 raise WrongOutput(f"the loss returned a {said}; expected a tensor of its framework")

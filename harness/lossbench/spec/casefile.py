@@ -91,7 +91,13 @@ def _text(path: Path) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        _bad(path, f"byte {error.start}", "UTF-8 text", f"byte {text_byte(error)}", "save the file as UTF-8")
+        _bad(
+            path,
+            f"byte {error.start}",
+            "UTF-8 text",
+            f"byte 0x{error.object[error.start]:02x}",
+            "save the file as UTF-8",
+        )
     if not text.strip():
         _bad(path, "", 'a list of cases or {"cases": [...]}', "an empty file", "write cases into it")
     return text
@@ -123,11 +129,6 @@ def _no_number(word: str) -> NoReturn:
 
 def _spelt(word: str) -> str:
     return "nan" if word == "NaN" else word.replace("Infinity", "inf")
-
-
-def text_byte(error: UnicodeDecodeError) -> str:
-    """The byte that could not be decoded, as 0x.."""
-    return f"0x{error.object[error.start]:02x}"
 
 
 def array(path: Path, place: str, value: Any) -> npt.NDArray[Any]:

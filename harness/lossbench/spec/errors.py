@@ -1,8 +1,8 @@
 """Bad input is one sentence: subject, expected, received, remedy. The command line exits with 2.
 
-    LossbenchError
-      BadInput          the user's request or file is wrong
-      RunDamaged        results on disk cannot be read
+LossbenchError
+  BadInput          the user's request or file is wrong
+  RunDamaged        results on disk cannot be read
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ results are then within a quarter of an ulp, all others correctly rounded.
 
 from lossbench.judge.oracle.evaluate import evaluate
 from lossbench.judge.oracle.exact import Exact, ExactArray
-from lossbench.judge.oracle.namespace import ExactOps, Weighted, x
+from lossbench.judge.oracle.namespace import ExactOps, x
+from lossbench.judge.oracle.weighted import Weighted
 
 __all__ = ["Exact", "ExactArray", "ExactOps", "Weighted", "evaluate", "x"]

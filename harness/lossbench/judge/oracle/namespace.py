@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,22 +15,8 @@ from lossbench.judge.oracle.attempt import carrier
 from lossbench.judge.oracle.operations import Array, Operand, lift
 from lossbench.judge.oracle.reals import NOT_A_NUMBER, Mask, Reals
 from lossbench.judge.oracle.tape import Cotangent
+from lossbench.judge.oracle.weighted import Weighted
 from lossbench.spec.ops import Axis
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weighted:
-    """Losses already multiplied by their weights, with the weights that `weighted_mean` divides by the sum of
-    (0 for an ignored sample).
-
-    valid: which samples `mean_over_valid` counts; those of a weight other than 0, if left out. added: one number
-    that comes on top once, after the reduction.
-    """
-
-    losses: Array
-    weights: Array | None = None
-    valid: Mask | None = None
-    added: Array | None = None
 
 
 def _axes(a: Array, axis: Axis) -> tuple[int, ...]:

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from lossbench.judge.oracle.namespace import ExactOps, Weighted
+from lossbench.judge.oracle.namespace import ExactOps
 from lossbench.judge.oracle.operations import Array, Operand, lift
 from lossbench.judge.oracle.reals import Mask
+from lossbench.judge.oracle.weighted import Weighted
 from lossbench.spec.errors import BadInput
 
 REDUCTIONS = (
