@@ -21,10 +21,11 @@ from lossbench.judge.given import Prepared, prepare
 from lossbench.judge.oracle.exact import ExactArray
 from lossbench.judge.reference import Exact, Reference
 from lossbench.lanes.measurement import Answer
-from lossbench.spec.casefile import GivenCase, Tolerance
+from lossbench.spec.casefile import GivenCase
 from lossbench.spec.errors import BadInput
 from lossbench.spec.formats import FORMATS
 from lossbench.spec.loss import Binding
+from lossbench.spec.tolerance import Tolerance
 
 __all__ = ["Prepared", "exit_status", "prepare", "records"]
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from lossbench.spec.errors import BadInput
 from lossbench.spec.formats import FORMATS
+from lossbench.spec.tolerance import Tolerance
 
 MAX_BYTES: Final = 64 * 2**20
 MAX_CASES: Final = 100_000
@@ -25,21 +26,14 @@ KNOWN_KEYS: Final = frozenset(
     {"id", "loss", "params", "y_true", "y_pred", "dtype", "expected", "expected_grad", "tol", "note", "source"}
 )
 TEXT_NUMBERS: Final = {
-    "nan": np.nan, "NaN": np.nan, "inf": np.inf, "+inf": np.inf, "-inf": -np.inf,
-    "Infinity": np.inf, "-Infinity": -np.inf,
-}  # fmt: skip
+    **dict.fromkeys(("nan", "NaN"), np.nan),
+    **dict.fromkeys(("inf", "+inf", "Infinity"), np.inf),
+    **dict.fromkeys(("-inf", "-Infinity"), -np.inf),
+}
 LITERALS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)')
 """Texts, which may hold the words, and outside of them the words that are no JSON."""
 ARRAY_PARAMS: Final = frozenset({"sample_weight", "class_weight", "pos_weight", "A", "mean", "logvar", "weights", "w"})
 """Parameters that may be given as (nested) lists; one given as a plain number stays a number."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tolerance:
-    """|computed - expected| <= max(relative * |expected|, absolute)."""
-
-    relative: float = 0.0
-    absolute: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
