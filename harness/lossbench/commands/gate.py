@@ -14,7 +14,9 @@ from lossbench.commands.runs import run_folder
 from lossbench.judge import gate, ledger
 from lossbench.judge.gate import GateResult
 from lossbench.judge.ledger import LedgerResult
+from lossbench.record import frames
 from lossbench.record import run as runs
+from lossbench.show import exports
 
 BaselinePath = Annotated[Path, typer.Option("--baseline", help="Folder written by `lossbench baseline`.")]
 Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The slowdown that matters: 0.25 is 25%.")]
@@ -25,6 +27,9 @@ Subset = Annotated[
 ]
 
 Ledger = Annotated[bool, typer.Option("--ledger/--no-ledger", help="Fail on a defect that the reviewed ledger lacks.")]
+
+Markdown = Annotated[Path | None, typer.Option("--markdown", metavar="OUT", help="Write the result as Markdown.")]
+Junit = Annotated[Path | None, typer.Option("--junit", metavar="OUT", help="Write the result as JUnit XML.")]
 
 TOPICS = ("agreement", "timing")
 
@@ -38,6 +43,8 @@ def command(
     only_measured: Subset = False,
     known: Ledger = True,
     results: Results = RESULTS,
+    markdown: Markdown = None,
+    junit: Junit = None,
     json: Json = False,
 ) -> None:
     """Compare a run with a baseline. Exit status 0: nothing worse; 1: something is; 2: cannot tell.
@@ -54,6 +61,9 @@ def command(
         before = before.restricted(set(after.cells["cell"]))
     result = gate.compare(before, after, margin=margin, strict=strict, topics=topics)
     defects = ledger.of_run(after, runs.manifest(folder)["request"]) if known and "agreement" in topics else None
+    for out, text in ((markdown, exports.markdown), (junit, exports.junit)):
+        if out is not None:
+            frames.write_whole(out, text(result).encode())
     surprised = bool(defects and defects.exit_status)
     if json:
         print(jsonlib.dumps(_record(result) | _surprises(defects), indent=1, default=str))
