@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -63,12 +64,14 @@ def execute(
     progress: Progress = silent,
     facts: Mapping[str, Any] | None = None,
     lanes_at_once: int | None = None,
+    judges: Executor | None = None,
     wall: Wall | None = None,
 ) -> Outcome:
     """Run what the folder does not hold yet, and finish the folder. BadInput where the disk is full.
 
     start: gives a lane's worker as a context manager. facts: rows of the facts table besides the machine's.
     lanes_at_once: how many lanes compute answers at the same time, by default one a processor.
+    judges: processes for `judge`, which must then be picklable; by default it runs in this one.
     wall: the account of the wall time, where the caller has begun one before.
     """
     run = _Run(plan, folder, order, timing or Timing(), progress, wall or Wall())
@@ -77,7 +80,7 @@ def execute(
     complete = True
     try:
         with Workers(start) as workers:
-            run.answers(workers, judge, lanes_at_once or os.cpu_count() or 1)
+            run.answers(workers, judge, lanes_at_once or os.cpu_count() or 1, judges)
             complete = run.visits(workers)
     except KeyboardInterrupt:
         complete = False
@@ -107,7 +110,7 @@ class _Run:
         visits = sum((cell.id, number) not in self._done.blocks for number, cell in self._schedule)
         self._estimate = Estimate(progress, answers=len(self._left), visits=visits, seconds_per_visit=seconds_per_visit)
 
-    def answers(self, workers: Workers, judge: Judge, lanes_at_once: int) -> None:
+    def answers(self, workers: Workers, judge: Judge, lanes_at_once: int, judges: Executor | None) -> None:
         """The first phase."""
         answering = Answering(
             cells=self._left,
@@ -117,6 +120,7 @@ class _Run:
             wall=self._wall,
             limit_seconds=self._timing.limit_seconds,
             at_once=lanes_at_once,
+            judges=judges,
         )
         with self._wall.phase():
             answering.run(workers, self._deliver)

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from lossbench import __version__
 from lossbench.bench import curving
-from lossbench.bench.judging import RunJudge
+from lossbench.bench.judging import judge_case, judges
 from lossbench.bench.pool import Pool
 from lossbench.judge import claims, docstrings, kinks, prose, snippets
 from lossbench.judge.custom import CustomResult, judge_custom
@@ -124,7 +124,7 @@ def prepare(request: Request) -> Bench:
 def carry_out(bench: Bench, folder: RunFolder, *, progress: Progress = silent) -> tuple[Outcome, list[CustomResult]]:
     """Runs what the folder does not hold yet; the outcome, and what is known of each function of the user's own."""
     wall = Wall()
-    with Pool(bench.suites, folder.path / "logs") as pool:
+    with judges(bench.suites) as judging, Pool(bench.suites, folder.path / "logs") as pool:
         with wall.phase(), wall.during("start_up"):
             pool.await_all(bench.plan.lanes)
         with wall.phase(), wall.during("judging"):
@@ -136,8 +136,8 @@ def carry_out(bench: Bench, folder: RunFolder, *, progress: Progress = silent) -
             _claims(bench, folder, lanes)
             _curves(bench, folder, lanes)
         outcome = execute(
-            bench.plan, folder, pool.shared, RunJudge(bench.catalogue),
-            order=schedule.visits, timing=_timing(bench), progress=progress, facts=_facts(bench), wall=wall,
+            bench.plan, folder, pool.shared, judge_case, order=schedule.visits, timing=_timing(bench),
+            progress=progress, facts=_facts(bench), judges=judging, wall=wall,
         )  # fmt: skip
     return outcome, custom
 
@@ -184,44 +184,46 @@ def _claims(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess]) -
     find = bench.catalogue.find
     chosen = {cell.case.loss for cell in bench.plan.cells}
     built_in = {name for name, loss in bench.catalogue.losses.items() if not isinstance(loss, UserLoss)}
-    rows = _examples([e for e in documented() if find(e.loss).name in chosen], lanes, find)
+    examples = [e for e in documented() if find(e.loss).name in chosen]
+    written = {e.id: e.snippet for e in examples if e.call} if "tensorflow" in lanes else {}
     stated = [claim for claim in stated_in_prose() if find(claim.loss).name in chosen]
     by_id = {lane.lane.id: lane for lane in lanes.values()}
-    rows += prose.check(stated, by_id, find=find)
-    rows += kinks.audit([bench.catalogue.losses[name] for name in sorted(built_in & chosen)], by_id)
-    if bench.request.profile in AUDITED and built_in <= chosen:
-        rows += docstrings.audit(lanes, bench.catalogue.losses.values())
+    audited = bench.request.profile in AUDITED and built_in <= chosen
+    with ThreadPoolExecutor() as threads:  # these import a framework anew, so the rest goes on meanwhile
+        printed = threads.submit(docstrings.audit, lanes, bench.catalogue.losses.values()) if audited else None
+        ran = threads.submit(snippets.run, written) if written else None
+        rows = prose.check(stated, by_id, find=find)
+        rows += kinks.audit([bench.catalogue.losses[name] for name in sorted(built_in & chosen)], by_id)
+        tried = _tried(examples, lanes, find)
+        told = ran.result() if ran else {}
+        rows += claims.check(examples, lambda _, example, *__: tried[example.id], find=find, written=told)
+        rows += printed.result() if printed else []
     for row in rows:
         folder.append("claims", row)
     folder.judged("claims")
 
 
-def _examples(
+def _tried(
     examples: Sequence[Example], lanes: Mapping[str, LaneProcess], find: Callable[[str], Loss]
-) -> list[dict[str, Any]]:
-    """The worked examples; each lane in a thread of its own."""
-    if not examples:
-        return []
-    written = {e.id: e.snippet for e in examples if e.call} if "tensorflow" in lanes else {}
-    tried: dict[str, list[claims.Tried]] = {e.id: [] for e in examples}
+) -> dict[str, list[claims.Tried]]:
+    """What each lane gives for the worked examples, by their id; each lane in a thread of its own."""
+    found: dict[str, list[claims.Tried]] = {e.id: [] for e in examples}
 
     def ask(lane: LaneProcess) -> list[tuple[str, claims.Tried]]:
         run = claims.through({lane.lane.id: lane})
-        found = []
+        answers = []
         for example in examples:
             loss = find(example.loss)
             params = {**loss.params, **example.params}
-            found += [(example.id, one) for one in run(loss, example, params, claims.inputs_of(example, loss))]
-        return found
+            answers += [(example.id, one) for one in run(loss, example, params, claims.inputs_of(example, loss))]
+        return answers
 
-    with ThreadPoolExecutor() as threads:
-        ran = threads.submit(snippets.run, written) if written else None
-        for answers in threads.map(ask, lanes.values()):
-            for name, one in answers:
-                tried[name].append(one)
-        return claims.check(
-            examples, lambda _, example, *__: tried[example.id], find=find, written=ran.result() if ran else {}
-        )
+    if examples:
+        with ThreadPoolExecutor() as threads:
+            for answers in threads.map(ask, lanes.values()):
+                for name, one in answers:
+                    found[name].append(one)
+    return found
 
 
 def stated_in_prose() -> Sequence[Any]:

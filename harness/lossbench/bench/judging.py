@@ -1,14 +1,22 @@
-"""The judge of a run: the answers of a case to rows of the agreement table."""
+"""The judge of a run: the answers of a case to rows of the agreement table; here, or in processes beside the lanes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from lossbench.judge import agreement
 from lossbench.judge.pairs import pairwise
 from lossbench.judge.verdict import Verdict
 from lossbench.lanes.measurement import Answer
+from lossbench.spec import catalogue as catalogues
 from lossbench.spec import inputs
 from lossbench.spec.case import Case, Cell
 from lossbench.spec.catalogue import Catalogue
@@ -45,3 +53,36 @@ class RunJudge:
                 Verdict(cell=cell, quantity="value", verdict="undefined", klass="", reason=reason) for cell in by_id
             ]
         return [verdict.row() for verdict in verdicts]
+
+
+@contextmanager
+def judges(suites: Sequence[Path]) -> Iterator[Executor]:
+    """One process a processor, each with the catalogue; they run `judge_case`, and end with this process."""
+    # spawned, not forked: this process has threads, and a copy of their locks would never open
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(os.cpu_count(), spawn, initializer=_begin, initargs=(tuple(suites),))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def judge_case(case: Case, answers: Mapping[Cell, Answer]) -> Iterable[Mapping[str, Any]]:
+    """Rows of the agreement table, in a process of `judges`."""
+    return _own[0](case, answers)
+
+
+_own: list[RunJudge] = []
+
+
+def _begin(suites: Sequence[Path]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _own.append(RunJudge(catalogues.load(suites, backend="")))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only processes of `judges` come here"
+    parent.join()
+    os._exit(1)

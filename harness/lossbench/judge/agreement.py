@@ -191,9 +191,8 @@ def _numbers(reference: Reference, seen: Comparison, known: Known, verdict: Verd
     """The verdict with its numbers and the sentence that holds them."""
     if not seen.got.size:
         return replace(verdict, max_ulp=0.0, median_ulp=0.0, max_rel=0.0, reason="nothing to compare: empty result")
-    badness = np.where(seen.wrong, 1.0, 0.0)
-    order = np.lexsort((seen.ulp.ravel(), badness.ravel()))
-    worst = np.unravel_index(int(order[-1]), seen.got.shape)
+    suspects = np.where(seen.wrong, seen.ulp, -1.0) if seen.wrong.any() else seen.ulp
+    worst = np.unravel_index(int(suspects.argmax()), seen.got.shape)
     with np.errstate(all="ignore"):
         error = np.abs(seen.got - known.exact)
         factor = np.where(seen.ulp == 0, 0.0, error / (STABLE_OWED * known.owed))

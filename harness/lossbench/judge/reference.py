@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from lossbench.judge.elements import ExactResult, Known
 from lossbench.judge.verdict import Quantity
+from lossbench.spec.errors import BadInput
 from lossbench.spec.loss import Loss
 
 
@@ -49,18 +50,25 @@ class Reference:
     digest: str = ""
     grad: bool = False
     evaluate: Evaluate = from_oracle
-    _known: dict[tuple[str, bool], Exact] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[str, bool], Exact | BadInput] = field(default_factory=dict, repr=False)
     _numbers: dict[tuple[str, Quantity], Known] = field(default_factory=dict, repr=False)
     _beside: dict[str, Reference] = field(default_factory=dict, repr=False)
 
     def exact(self, definition: str = "exact", *, grad: bool = True) -> Exact:
-        """The exact value, and the gradient where `grad`, under a definition."""
+        """The exact value, and the gradient where `grad`, under a definition. BadInput where nothing decides it."""
         grad = grad or self.grad
-        for with_grad in (True, grad):
-            if (definition, with_grad) in self._known:
-                return self._known[definition, with_grad]
-        result = self.evaluate(self.loss, self.params, self.arrays, self.dtype, definition=definition, grad=grad)
-        self._known[definition, grad] = result
+        asked = (definition, (definition, True) in self._known or grad)
+        if asked not in self._known:
+            try:
+                found: Exact | BadInput = self.evaluate(
+                    self.loss, self.params, self.arrays, self.dtype, definition=definition, grad=grad
+                )
+            except BadInput as undecided:  # found out once, at the price of every precision
+                found = undecided
+            self._known[asked] = found
+        result = self._known[asked]
+        if isinstance(result, BadInput):
+            raise result
         return result
 
     def beside(self, name: str, arrays: Mapping[str, npt.NDArray[Any]], dtype: str) -> Reference:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binom
+from scipy.special import bdtr
 
 CONFIDENCE: Final = 0.95
 NUMERICALLY_RIGHT: Final = frozenset({"rounding", "kink", "convention"})
@@ -39,10 +39,10 @@ def median_interval(samples: npt.ArrayLike, confidence: float = CONFIDENCE) -> I
     n = x.size
     if n == 0:
         return Interval(median=np.nan, low=np.nan, high=np.nan, coverage=0.0)
-    k = max(1, int(binom.ppf((1 - confidence) / 2, n, 0.5)))
-    while k > 1 and 1 - 2 * binom.cdf(k - 1, n, 0.5) < confidence:
-        k -= 1
-    coverage = max(0.0, float(1 - 2 * binom.cdf(k - 1, n, 0.5)))
+    # how surely the median lies between the k-th smallest and the k-th largest, k from 1
+    covered = 1 - 2 * bdtr(np.arange((n + 1) // 2), n, 0.5)
+    k = max(1, int(np.count_nonzero(covered >= confidence)))
+    coverage = max(0.0, float(covered[k - 1]))
     return Interval(median=float(np.median(x)), low=float(x[k - 1]), high=float(x[n - k]), coverage=coverage)
 
 

@@ -245,13 +245,15 @@ def _round(prepared: Prepared, wait: Callable[[Any], None], loops: int) -> float
 
 
 def calibrated(prepared: Prepared, wait: Callable[[Any], None], target_seconds: float) -> int:
-    """The number of calls that makes a round last about target_seconds, at least 1."""
+    """The number of calls that makes a round last about target_seconds, at least 1; found from a fifth of one."""
     loops = 1
     while True:
-        seconds = min(_round(prepared, wait, loops), _round(prepared, wait, loops))  # one may be interrupted
-        if seconds >= 0.5 * target_seconds or loops >= MAX_LOOPS:
+        seconds = _round(prepared, wait, loops)
+        if seconds < target_seconds:  # else one call is a round, however the machine disturbed it
+            seconds = min(seconds, _round(prepared, wait, loops))
+        if seconds >= 0.2 * target_seconds or loops >= MAX_LOOPS:
             return min(MAX_LOOPS, max(1, round(loops * target_seconds / max(seconds, 1e-9))))
-        loops = min(MAX_LOOPS, max(2 * loops, int(0.7 * loops * target_seconds / max(seconds, 1e-9))))
+        loops = min(MAX_LOOPS, max(2 * loops, int(0.3 * loops * target_seconds / max(seconds, 1e-9))))
 
 
 def reason_of(error: BaseException) -> str:

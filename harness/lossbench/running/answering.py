@@ -1,17 +1,21 @@
 """The first phase: every cell is computed once, on inputs proven identical, and judged. Nothing is timed.
 
-Each lane works through its cells in a thread of its own, cases in the plan's order; the main thread journals and
-judges as they come. A case whose lanes saw different inputs fails there, with both digests.
+Each lane works through its cells in a thread of its own, cases in the plan's order; the main thread journals as they
+come and hands whole cases to the judge, who may sit in other processes. A case whose lanes saw different inputs fails
+here, with both digests.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from lossbench.lanes.measurement import Answer
 from lossbench.record.run import RunFolder
@@ -20,11 +24,13 @@ from lossbench.running.contract import Judge, Worker
 from lossbench.running.starting import await_ready
 from lossbench.running.wall import Wall
 from lossbench.spec.case import Case, Cell, Lane
+from lossbench.spec.errors import BadInput
 
 AHEAD: Final = 24
 """Cases a lane may be ahead of the slowest: their arrays are held until the case is complete."""
 
 Deliver = Callable[[Cell, Answer], None]
+Rows = list[Mapping[str, Any]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,6 +40,20 @@ class _Open:
     case: Case
     cells: tuple[Cell, ...]
     answers: dict[str, Answer] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """What the judge said of a case."""
+
+    case: str
+    rows: Rows
+
+
+def judged(judge: Judge, case: Case, answers: Mapping[Cell, Answer]) -> tuple[Rows, float]:
+    """The judge's rows, and the seconds it took."""
+    began = time.perf_counter()
+    return list(judge(case, answers)), time.perf_counter() - began
 
 
 class Answering:
@@ -49,8 +69,10 @@ class Answering:
         wall: Wall,
         limit_seconds: float,
         at_once: int,
+        judges: Executor | None = None,
     ) -> None:
-        """at_once: how many lanes compute at the same time."""
+        """at_once: how many lanes compute at the same time. judges: where `judge` runs, here if None."""
+        self._judges = judges
         self._folder, self._judge, self._timed, self._wall = folder, judge, timed, wall
         self._limit_seconds = limit_seconds
         by_case: dict[str, list[Cell]] = {}
@@ -61,7 +83,7 @@ class Answering:
         self._turn = threading.Condition()
         self._stopped = False
         self._seats = threading.Semaphore(at_once)
-        self._inbox: queue.Queue[tuple[Cell, Answer] | Exception] = queue.Queue()
+        self._inbox: queue.Queue[tuple[Cell, Answer] | _Judged | Exception] = queue.Queue()
 
     def run(self, workers: Callable[[Lane], Worker], deliver: Deliver) -> None:
         """Take, journal and judge all answers. deliver: told of each answer once its row is safe.
@@ -75,16 +97,20 @@ class Answering:
         for thread in threads:
             thread.start()
         try:
-            for _ in range(sum(len(case.cells) for case in self._open.values())):
-                self._take(*self._next(), deliver)
+            while self._open:
+                found = self._next()
+                if isinstance(found, _Judged):
+                    self._close(found)
+                else:
+                    self._take(*found, deliver)
         except BaseException:
             self._stop()
             raise
         for thread in threads:
             thread.join()
 
-    def _next(self) -> tuple[Cell, Answer]:
-        """What a lane's thread sent; raises what was raised there."""
+    def _next(self) -> tuple[Cell, Answer] | _Judged:
+        """What a lane's thread or the judge sent; raises what was raised there."""
         found = self._inbox.get()
         if isinstance(found, Exception):
             raise found
@@ -143,13 +169,46 @@ class Answering:
             entry.answers[other.id] = failed
             self._folder.append("cells", rows.of_answer(other, failed, timed=other.id in self._timed))
             deliver(other, failed)
-        by_id = {other.id: other for other in entry.cells}
-        with self._wall.during("judging"):
-            for verdict in self._judge(entry.case, {other: entry.answers[other.id] for other in entry.cells}):
-                self._folder.append("agreement", rows.of_verdict(by_id[verdict["cell"]], verdict))
-        self._folder.judged(entry.case.id)
+        answers = {other: entry.answers[other.id] for other in entry.cells}
+        if self._judges is None:
+            self._hand_in(entry.case, *judged(self._judge, entry.case, answers))
+            return
+        entry.answers.clear()
+        future = self._judges.submit(judged, self._judge, entry.case, answers)
+        future.add_done_callback(lambda done, case=entry.case: self._heard(case, done))  # type: ignore[misc]
+
+    def _heard(self, case: Case, done: Future[tuple[Rows, float]]) -> None:
+        """In a thread of the executor."""
+        if done.cancelled():
+            return
+        error = done.exception()
+        if isinstance(error, BrokenProcessPool):
+            self._inbox.put(
+                BadInput(
+                    subject=f"judging {case.id}",
+                    expected="a process that judges to its end",
+                    received="one that was killed or ended itself (too little memory, or a suite that exits)",
+                    remedy=f"`lossbench run --resume {self._folder.id}` goes on",
+                )
+            )
+        elif isinstance(error, Exception):
+            self._inbox.put(error)
+        else:
+            self._hand_in(case, *done.result())
+
+    def _hand_in(self, case: Case, found: Rows, seconds: float) -> None:
+        self._wall.add("judging", seconds)
+        self._inbox.put(_Judged(case=case.id, rows=found))
+
+    def _close(self, found: _Judged) -> None:
+        """In the main thread: what the judge said is journaled, and the case is done."""
+        entry = self._open[found.case]
+        by_id = {cell.id: cell for cell in entry.cells}
+        for verdict in found.rows:
+            self._folder.append("agreement", rows.of_verdict(by_id[verdict["cell"]], verdict))
+        self._folder.judged(found.case)
         with self._turn:
-            del self._open[cell.case.id]
+            del self._open[found.case]
             self._turn.notify_all()
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from lossbench.show import format as fmt
 from lossbench.show.palette import ORACLE, ink, order
+
+if TYPE_CHECKING:  # a second to import, and most commands draw nothing
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 STYLE: Final[Any] = {
     "font.family": "sans-serif",
@@ -50,6 +49,10 @@ def _figure(
 
     Lengths in inches; margins: left, right, bottom, top.
     """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height))
         FigureCanvasSVG(figure)
@@ -101,7 +104,7 @@ def curve(points: pd.DataFrame, quantity: str, target: float = math.nan) -> Figu
         _ulp_axis(below, max(errors, default=0.0))
         for axes in (above, below):
             axes.margins(x=0.02)
-        above.yaxis.set_major_locator(MaxNLocator(5))
+        above.locator_params(axis="y", nbins=5)
     return figure
 
 
@@ -127,8 +130,8 @@ def _ulp_axis(axes: Axes, largest: float) -> None:
     decades = [10.0**k for k in range(math.ceil(math.log10(top)) + 1)]
     step = max(1, math.ceil(len(decades) / 3))
     axes.set_yticks([0.0, *[d for d in decades[::step] if d <= top]])
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: fmt.ulps(y)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(lambda y, _: fmt.ulps(y))
+    axes.yaxis.set_minor_formatter("")
     axes.minorticks_off()
     axes.axhline(0.5, color="#000000", lw=0.5, alpha=0.4)
 
@@ -160,10 +163,8 @@ def time_by_size(times: pd.DataFrame, limit_seconds_per_element: float = math.na
         axes.set_yscale("log")
         axes.set_xlabel("elements of the prediction")
         axes.set_ylabel("time (s)")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: fmt.duration(y, 1)))
-        axes.xaxis.set_major_formatter(
-            FuncFormatter(lambda x, _: fmt.count(int(x)) if x < 1e5 else fmt.significant(x, 1))
-        )
+        axes.yaxis.set_major_formatter(lambda y, _: fmt.duration(y, 1))
+        axes.xaxis.set_major_formatter(lambda x, _: fmt.count(int(x)) if x < 1e5 else fmt.significant(x, 1))
         axes.legend(loc="best")
     return figure
 

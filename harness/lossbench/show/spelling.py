@@ -22,31 +22,34 @@ def code(call: Callable[..., Any]) -> str:
         path, line = inspect.getsourcefile(call), call.__code__.co_firstlineno
     except (TypeError, AttributeError):
         return ""
-    tree = _tree(path) if path else None
-    node = _node(tree, call, line) if tree is not None else None
+    node = _node(_definitions(path).get((line, call.__name__ == "<lambda>"), []), call) if path else None
     if node is None:
         return ""
     filled = _Fill(_constants(call)).visit(ast.parse(ast.unparse(node)).body[0])
     return ast.unparse(ast.fix_missing_locations(filled))
 
 
+Definition = ast.FunctionDef | ast.Lambda
+
+
 @cache
-def _tree(path: str) -> ast.Module | None:
+def _definitions(path: str) -> dict[tuple[int, bool], list[Definition]]:
+    """Functions of a file by (first line, whether it is a lambda); none where it cannot be read."""
+    found: dict[tuple[int, bool], list[Definition]] = {}
     try:
-        return ast.parse(Path(path).read_text(encoding="utf-8"))
+        tree = ast.parse(Path(path).read_text(encoding="utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError):
-        return None
-
-
-def _node(tree: ast.Module, call: Callable[..., Any], line: int) -> ast.AST | None:
-    """The definition that begins on the line; of several lambdas the one with the same parameters."""
-    names = list(inspect.signature(call).parameters)
-    found = []
+        return found
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.Lambda):
+        if isinstance(node, Definition):
             first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-            if first == line and (isinstance(node, ast.Lambda)) == (call.__name__ == "<lambda>"):
-                found.append(node)
+            found.setdefault((first, isinstance(node, ast.Lambda)), []).append(node)
+    return found
+
+
+def _node(found: list[Definition], call: Callable[..., Any]) -> ast.AST | None:
+    """The definition; of several lambdas on a line the one with the same parameters."""
+    names = list(inspect.signature(call).parameters)
     own = [node for node in found if [a.arg for a in _arguments(node.args)] == names]
     return next(iter(own or found), None)
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
-import matplotlib as mpl
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from lossbench.show.palette import INKS, ORACLE, OTHER
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SVG: Final = "{http://www.w3.org/2000/svg}"
 _XLINK: Final = "{http://www.w3.org/1999/xlink}"
@@ -37,6 +38,8 @@ def inline(figure: Figure, *, prefix: str, title: str, description: str) -> Mark
 
     prefix: unique on the page; every id in the picture begins with it.
     """
+    import matplotlib as mpl
+
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "lossbench", "svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

@@ -70,6 +70,9 @@ def round_to(values: npt.ArrayLike, dtype: str) -> npt.NDArray[np.floating]:
     exact = np.asarray(values, dtype=np.float64)
     if dtype == "float64":
         return exact.copy()
+    if dtype == "float32":
+        with np.errstate(all="ignore"):
+            return exact.astype(np.float32)
     with np.errstate(all="ignore"):
         _, exponent = np.frexp(exact)
         # spacing of the format at |x|: 2**(floor(log2 |x|) - precision + 1), not below the subnormal one

@@ -172,10 +172,9 @@ def _cases(sweep: Sweep, loss: Loss, selection: Selection) -> Iterator[Case]:
     applicable = [REGIMES[name] for name in names if REGIMES[name].applies(loss)]
     if sweep.one_regime and not selection.regimes:
         applicable = applicable[:1]
-    for size in sweep.sizes:
-        shape = shape_of(loss, size)
-        for regime in applicable if shape is not None else ():
-            assert shape is not None
+    shapes = [shape for size in sweep.sizes if (shape := shape_of(loss, size)) is not None]
+    for shape in shapes[:1] if sweep.one_size else shapes:
+        for regime in applicable:
             for dtype in selection.dtypes or sweep.dtypes:
                 for seed in selection.seeds or sweep.seeds:
                     for params in variations(loss) if sweep.varied else (loss.params,):

@@ -36,7 +36,8 @@ class Sweep:
     """Cells: every applicable combination of what is listed.
 
     timed: whether they are timed as well as compared. regimes: in order; with `one_regime`, the first that
-    applies to the loss. modes: by backend; a backend left out is not run. sizes: see `plan.shape_of`.
+    applies to the loss. modes: by backend; a backend left out is not run. sizes: see `plan.shape_of`; with
+    `one_size`, the first that the loss has.
     bindings: `first` is the documented spelling, `formula` the formula in the framework's own operations.
     varied: instead of the default parameters, each away from its default in turn, see `variations`.
     """
@@ -48,6 +49,7 @@ class Sweep:
     modes: Modes
     bindings: Bindings = "all"
     sizes: tuple[str, ...] = ("small",)
+    one_size: bool = False
     operations: tuple[Operation, ...] = ("value", "grad")
     seeds: tuple[int, ...] = (0,)
     varied: bool = False
@@ -73,29 +75,27 @@ def _compiled(**modes: tuple[Mode, ...]) -> Modes:
 
 QUICK: Final = Profile(
     name="quick",
-    summary="float32; every loss eagerly, compiled in TensorFlow and JAX; ordinary inputs and one edge each",
+    summary="float32, value with gradient; every loss eagerly, compiled in TensorFlow and JAX; ordinary inputs and "
+    "one edge each",
     timed_seconds=30,
     visits=3,
     sweeps=(
-        Sweep(modes=EAGER, bindings="first and formula"),
+        Sweep(modes=EAGER, bindings="first and formula", operations=("grad",)),
         Sweep(
             modes=EAGER,
-            bindings="first and formula",
+            bindings="first",
             regimes=("kink", "saturated", "masked", "zeros", "tiny"),
             one_regime=True,
             operations=("grad",),
         ),
+        # at this shape a call costs the framework's overhead and some work; `standard` has the large shape
         Sweep(
             timed=True,
-            modes=EAGER,
+            modes=_compiled(tensorflow=("eager", "compiled"), torch=("eager",), jax=("eager", "compiled")),
             bindings="first",
-            sizes=("large",),
-        ),
-        Sweep(
-            timed=True,
-            modes=_compiled(tensorflow=("compiled",), jax=("compiled",)),
-            bindings="first",
-            sizes=("large",),
+            sizes=("medium", "large"),
+            one_size=True,
+            operations=("grad",),
         ),
     ),
 )
@@ -103,30 +103,37 @@ QUICK: Final = Profile(
 STANDARD: Final = Profile(
     name="standard",
     summary="float32 and float64 in every regime, all spellings; timed eagerly and compiled at the large shape",
-    timed_seconds=210,
+    timed_seconds=200,
+    visits=4,
     sweeps=(
-        Sweep(modes=EAGER, dtypes=("float32", "float64")),
-        Sweep(modes=EAGER, dtypes=("float32", "float64"), regimes=EDGES, operations=("grad",)),
-        Sweep(modes=EAGER, operations=("grad",), varied=True),
-        Sweep(modes=EAGER, operations=("grad",), sizes=("medium",)),
+        Sweep(modes=EAGER, dtypes=("float32", "float64"), operations=("grad",)),
+        Sweep(modes=EAGER, regimes=EDGES, operations=("grad",)),
         Sweep(
-            modes=_compiled(tensorflow=("compiled", "xla"), jax=("compiled",)),
-            bindings="first",
-            operations=("grad",),
+            modes=EAGER, dtypes=("float64",), regimes=EDGES, bindings="first and formula", operations=("grad",)
         ),
-        Sweep(timed=True, modes=EAGER, sizes=("large",)),
+        Sweep(timed=True, modes=EAGER, sizes=("large",), operations=("grad",)),
+        Sweep(timed=True, modes=EAGER, sizes=("large",), bindings="first and formula", operations=("value",)),
         Sweep(
             timed=True,
             modes=_compiled(tensorflow=("compiled",), jax=("compiled",)),
             bindings="first and formula",
             sizes=("large",),
+            operations=("grad",),
         ),
-        # torch.compile takes seconds a loss, so it is asked for one spelling and at one shape
+        Sweep(
+            timed=True,
+            modes=_compiled(tensorflow=("compiled",), jax=("compiled",)),
+            bindings="first",
+            sizes=("large",),
+            operations=("value",),
+        ),
+        # torch.compile takes seconds a function, so it is asked for one spelling, value and gradient in one
         Sweep(
             timed=True,
             modes=_compiled(tensorflow=("xla",), torch=("compiled",)),
             bindings="first",
             sizes=("large",),
+            operations=("grad",),
         ),
     ),
 )

@@ -35,14 +35,19 @@ def spacing(middles: Middles, fmt: Format) -> Floats:
     return np.asarray(np.ldexp(1.0, top - fmt.precision + 1))
 
 
-def uncertain(numbers: Reals, fmt: Format) -> Mask:
-    """Where the radius is not small beside the dtype's unit in the last place, or the rounding is open."""
+def uncertain(numbers: Reals, fmt: Format, owed: Floats | None = None) -> Mask:
+    """Where the radius is not small beside the dtype's unit in the last place, or the rounding is open.
+
+    owed: what the formula owes to rounding, in units of eps: then a radius that is small beside it will do."""
     wide = as_wide(numbers, long_double() or np.float64)
     unit = spacing(wide.mid, fmt)
     radius = _SAFETY * wide.rad / unit
     exact = fmt.precision > 50
     sure = wide.finite() & (radius <= (CERTAIN_ULPS_FLOAT64 if exact else CERTAIN_ULPS))
-    if not exact:
+    if owed is not None:
+        with np.errstate(over="ignore"):
+            sure |= wide.finite() & (_SAFETY * wide.rad <= CERTAIN_ULPS * fmt.eps * owed)
+    elif not exact:
         scaled = np.abs(wide.mid / unit)  # by a power of two
         tie = np.abs(scaled - np.floor(scaled) - 0.5).astype(np.float64)
         sure &= (wide.rad == 0.0) | (tie > radius)

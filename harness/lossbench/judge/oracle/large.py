@@ -232,20 +232,27 @@ class _Rows:
 
 
 def _together(problem: Problem, dtype: str) -> Exact | None:
-    """A batch that does not come apart: certain as a whole, or not at all."""
+    """A batch that does not come apart: certain as a whole, or not at all.
+
+    In the last arithmetic a radius far below what the formula owes will do: the rounding of such a number is not
+    proven, and the answer does not call itself certified."""
     fmt = FORMATS[dtype]
-    for carrier in carriers(fmt):
+    for last, carrier in ((carrier == carriers(fmt)[-1], carrier) for carrier in carriers(fmt)):
         with working(_attempt(carrier)) as attempt:
             out, bar = problem.once()
-            ends = [] if bar is None else [bar.low] if bar.high is None else [bar.low, bar.high]
-            if attempt.doubts or any(bool(uncertain(end, fmt).any()) for end in (out.value, *ends)):
+            ends = [(out.value, out.owed)]
+            if bar is not None:
+                ends += [(end, bar.owed) for end in (bar.low, bar.high) if end is not None]
+            proven = not any(bool(uncertain(end, fmt).any()) for end, _ in ends)
+            near = proven or (last and not any(bool(uncertain(end, fmt, owed).any()) for end, owed in ends))
+            if attempt.doubts or not near:
                 continue
             if bar is not None and open_elements(bar, problem.given[str(problem.wrt)]).any():
                 continue
             arrays = [_array(out.value, None, out.owed, dtype)]
             if bar is not None:
                 arrays.append(_array(bar.low, bar.high, bar.owed, dtype))
-        certified = all(array.is_certified() for array in arrays)
+        certified = proven and all(array.is_certified() for array in arrays)
         return Exact(value=arrays[0], grad=arrays[1] if bar is not None else None, bits=53, certified=certified)
     return None
 
