@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +25,7 @@ from lossbench.record import run
 from lossbench.record.run import RunFolder
 from lossbench.running.contract import Timing
 from lossbench.spec.case import Case, Cell, Lane
+from lossbench.spec.errors import BadInput
 
 LANES = (Lane(backend="torch"), Lane(backend="jax", mode="compiled"), Lane(backend="tensorflow", threads=2))
 TIMING = Timing(visits=3, seconds_per_cell=0.06, round_seconds=0.004, rounds=(2, 5))
@@ -374,8 +378,6 @@ def test_a_cell_that_fails_costs_itself_only(tmp_path: Path) -> None:
 def test_disk_full_in_either_phase_ends_the_run_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lossbench.spec.errors import BadInput
-
     for table in ("agreement", "measurements"):
         folder = RunFolder.create(tmp_path)
         append = folder.append
@@ -403,3 +405,25 @@ def test_users_own_pytest_settings_do_not_reach_the_run(tmp_path: Path, monkeypa
 def test_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     go(RunFolder.create(tmp_path), FakeLanes())
     assert capfd.readouterr() == ("", "")
+
+
+def ends_itself(case: Case, answers: Mapping[Cell, Answer]) -> Iterable[Mapping[str, Any]]:
+    if case.loss == "loss1":
+        os._exit(0)
+    return FakeLanes().judge(case, answers)
+
+
+def test_judged_in_other_processes_the_tables_are_the_same(tmp_path: Path, undisturbed: Any) -> None:
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as judges:
+        same(go(RunFolder.create(tmp_path), FakeLanes(), judges=judges).tables, undisturbed[1].tables)
+
+
+def test_a_judge_that_ends_its_process_is_one_sentence_and_the_run_goes_on(tmp_path: Path, undisturbed: Any) -> None:
+    folder, lanes = RunFolder.create(tmp_path), FakeLanes()
+    with (
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as judges,
+        pytest.raises(BadInput, match=f"judging loss.*--resume {folder.id}"),
+    ):
+        execute(a_plan(), folder, lanes.start, ends_itself, order=in_turn, timing=TIMING, judges=judges)
+    folder.close()
+    same(go(RunFolder.open(folder.path), FakeLanes()).tables, undisturbed[1].tables)

@@ -244,3 +244,22 @@ def test_a_broken_kernel_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "binary_crossentropy_logits"
     with pytest.raises(AssertionError):
         assert_same(*both(name, numbers(name, "typical", "float32"), "float32"), "float32")
+
+
+def test_a_batch_without_a_provable_rounding_is_known_far_better_than_the_formula_owes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(large, "carriers", lambda _: [np.float64])
+    problem = Problem.of(LOSSES["circle"], {}, numbers("circle", "typical", "float32", (24, 16)), "exact", "y_pred")
+    fast, slow = large.evaluate(problem, "float32"), certified(problem, "float32")
+    assert fast is not None
+    assert slow is not None
+    assert (fast.certified, slow.certified) == (False, True)
+    for got, known in ((fast.value, slow.value), (fast.grad, slow.grad)):
+        assert got is not None
+        assert known is not None
+        apart = np.abs(got.rounded("float64") - known.rounded("float64"))
+        assert bool(np.all(apart <= known.owed("float32") / 64))
+    monkeypatch.setattr(large, "carriers", lambda _: [np.float64, np.float64])
+    monkeypatch.setattr("lossbench.judge.oracle.bounded.CERTAIN_ULPS", 1e-12)
+    assert large.evaluate(problem, "float32") is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -38,7 +37,7 @@ class Answer:
     compile_seconds: float = 0.0
     first_call_seconds: float = 0.0
     printed: str = ""
-    facts: Mapping[str, str | float | int] = field(default_factory=lambda: MappingProxyType({}))
+    facts: Mapping[str, str | float | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
