@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from lossbench import __version__
 from lossbench.bench import curving
-from lossbench.bench.judging import judge_case, judges
+from lossbench.bench.judging import bench_of
 from lossbench.bench.pool import Pool
 from lossbench.judge import claims, docstrings, kinks, prose, snippets
 from lossbench.judge.custom import CustomResult, judge_custom
@@ -124,7 +124,11 @@ def prepare(request: Request) -> Bench:
 def carry_out(bench: Bench, folder: RunFolder, *, progress: Progress = silent) -> tuple[Outcome, list[CustomResult]]:
     """Runs what the folder does not hold yet; the outcome, and what is known of each function of the user's own."""
     wall = Wall()
-    with judges(bench.suites) as judging, Pool(bench.suites, folder.path / "logs") as pool:
+    cases = len({cell.case.id for cell in bench.plan.cells})
+    with (
+        bench_of(bench.catalogue, bench.suites, cases) as (judge, judges),
+        Pool(bench.suites, folder.path / "logs") as pool,
+    ):
         with wall.phase(), wall.during("start_up"):
             pool.await_all(bench.plan.lanes)
         with wall.phase(), wall.during("judging"):
@@ -136,8 +140,8 @@ def carry_out(bench: Bench, folder: RunFolder, *, progress: Progress = silent) -
             _claims(bench, folder, lanes)
             _curves(bench, folder, lanes)
         outcome = execute(
-            bench.plan, folder, pool.shared, judge_case, order=schedule.visits, timing=_timing(bench),
-            progress=progress, facts=_facts(bench), judges=judging, wall=wall,
+            bench.plan, folder, pool.shared, judge, order=schedule.visits, timing=_timing(bench),
+            progress=progress, facts=_facts(bench), judges=judges, wall=wall,
         )  # fmt: skip
     return outcome, custom
 

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lossbench.judge import agreement
 from lossbench.judge.pairs import pairwise
 from lossbench.judge.verdict import Verdict
 from lossbench.lanes.measurement import Answer
+from lossbench.running.contract import Judge
 from lossbench.spec import catalogue as catalogues
 from lossbench.spec import inputs
 from lossbench.spec.case import Case, Cell
@@ -53,6 +54,20 @@ class RunJudge:
                 Verdict(cell=cell, quantity="value", verdict="undefined", klass="", reason=reason) for cell in by_id
             ]
         return [verdict.row() for verdict in verdicts]
+
+
+FEW: Final = 40
+"""Cases that are judged before a process that would judge them has begun."""
+
+
+@contextmanager
+def bench_of(known: Catalogue, suites: Sequence[Path], cases: int) -> Iterator[tuple[Judge, Executor | None]]:
+    """Who judges that many cases, and where: processes beside the lanes, or for a few this process."""
+    if cases <= FEW:
+        yield RunJudge(known), None
+        return
+    with judges(suites) as pool:
+        yield judge_case, pool
 
 
 @contextmanager

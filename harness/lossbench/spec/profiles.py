@@ -108,9 +108,7 @@ STANDARD: Final = Profile(
     sweeps=(
         Sweep(modes=EAGER, dtypes=("float32", "float64"), operations=("grad",)),
         Sweep(modes=EAGER, regimes=EDGES, operations=("grad",)),
-        Sweep(
-            modes=EAGER, dtypes=("float64",), regimes=EDGES, bindings="first and formula", operations=("grad",)
-        ),
+        Sweep(modes=EAGER, dtypes=("float64",), regimes=EDGES, bindings="first and formula", operations=("grad",)),
         Sweep(timed=True, modes=EAGER, sizes=("large",), operations=("grad",)),
         Sweep(timed=True, modes=EAGER, sizes=("large",), bindings="first and formula", operations=("value",)),
         Sweep(
