@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Final, NoReturn
 
-INTERRUPTED = 130
+INTERRUPTED: Final = 130
+COMMANDS: Final = ("list", "run", "report", "gate", "baseline", "compare", "check", "hunt", "doctor")
+"""In the order of the help; each is a module of `lossbench.commands`, `list` the one called `listing`."""
 
 
 class Interrupted(BaseException):
@@ -16,19 +20,19 @@ class Interrupted(BaseException):
 
 
 def main() -> None:
-    """Entry point. The commands are imported here, so that Ctrl-C while they are is one sentence, too."""
+    """Entry point. A command is imported here, so that Ctrl-C while it is is one sentence, too."""
+    asked = tuple(sys.argv[1:2])
     try:
-        _commands()()
+        _commands(asked if set(asked) & set(COMMANDS) else COMMANDS)()
     except (Interrupted, KeyboardInterrupt):
         _end(INTERRUPTED, "interrupted; what a run had measured is kept, and `lossbench run --resume` goes on with it")
 
 
-def _commands() -> Any:
-    """The typer application; its faults are sentences."""
+def _commands(names: Sequence[str] = COMMANDS) -> Any:
+    """The typer application with these commands; its faults are sentences."""
     import typer
     from typer.core import TyperGroup
 
-    from lossbench.commands import baseline, check, compare, doctor, gate, hunt, listing, report, run
     from lossbench.record.journal import unwritable
     from lossbench.spec.errors import BadInput
 
@@ -57,9 +61,10 @@ def _commands() -> Any:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.command("list")(listing.command)
-    for module in (run, report, gate, baseline, compare, check, hunt, doctor):
-        app.command(module.__name__.rpartition(".")[2])(module.command)
+    app.callback()(lambda: None)  # else an application of one command would take no command's name
+    for name in names:
+        module = import_module(f"lossbench.commands.{'listing' if name == 'list' else name}")
+        app.command(name)(module.command)
     return app
 
 
