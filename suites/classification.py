@@ -206,6 +206,7 @@ BINARY_CLIPS: Final = tuple(
         name=f"eps_clip={text}",
         reference=exact_binary(clipped_to(bounds)),
         where=f"Keras moves probabilities into [eps, 1 - eps], eps = {text}; shows at 0 and 1",
+        backend="tensorflow",
     )
     for text, bounds in CLIPS.items()
 )
@@ -213,12 +214,14 @@ LOG_CLAMP: Final = Definition(
     name="log_clamp=-100",
     reference=log_clamped,
     where="torch.nn.functional.binary_cross_entropy keeps each logarithm at -100 or more; shows at exactly 0 and 1",
+    backend="torch",
 )
 SLOPE_FLOOR: Final = Definition(
     name="grad_floor=1e-12",
     reference=floored_slope,
     where="the gradient of torch.nn.functional.binary_cross_entropy is (p - y) / max(p (1 - p), 1e-12), which is not "
     "the derivative of its value; shows within 1e-12 of 0 and 1",
+    backend="torch",
 )
 
 
@@ -924,6 +927,7 @@ SPARSE_CLIPS: Final = tuple(
         reference=exact_sparse(clipped_to(bounds), clip_then_normalise=True),
         where=f"Keras moves probabilities into [eps, 1 - eps], eps = {text}, and takes the softmax of their logs; "
         "shows near 0 and 1 and where rows do not sum to 1",
+        backend="tensorflow",
     )
     for text, bounds in CLIPS.items()
 )
@@ -1258,6 +1262,7 @@ FOCAL_CLIPS: Final = tuple(
         reference=exact_binary_focal(clipped_to(bounds)),
         where=f"Keras moves the probability into [eps, 1 - eps], eps = {text}, for the cross-entropy and not for the "
         "focal factor; shows at 0 and 1",
+        backend="tensorflow",
     )
     for text, bounds in CLIPS.items()
 )
@@ -1320,6 +1325,7 @@ binary_focal_logits = Loss(
                 x, y_true, y_pred, from_logits=True, **params
             ),
             where=f"Keras clips the sigmoid to [eps, 1 - eps], eps = {text}; shows past logits of 16",
+            backend="tensorflow",
         )
         for text, bounds in CLIPS.items()
     ),

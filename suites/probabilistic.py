@@ -95,16 +95,19 @@ POISSON_DEFINITIONS: Final = (
         name="eps=1e-7",
         reference=_poisson_eps(KERAS_EPS),
         where="Keras adds 1e-7 inside the logarithm; shows at rates of about that size and below",
+        backend="tensorflow",
     ),
     Definition(
         name="eps=1e-8",
         reference=_poisson_eps(1e-8),
         where="PyTorch adds 1e-8 inside the logarithm; shows at rates of about that size and below",
+        backend="torch",
     ),
     Definition(
         name="eps=float16(1e-7)",
         reference=_poisson_eps(1.1920928955078125e-07),
         where="Keras' 1e-7 as float16 holds it; shows at small rates",
+        backend="tensorflow",
     ),
     Definition(
         name="log_of_target",
@@ -304,16 +307,19 @@ KL_DEFINITIONS: Final = (
         name="clip=1e-7",
         reference=_clipped(KERAS_EPS),
         where="Keras clips targets and predictions to [1e-7, 1]; shows at and near 0, above all on zero rows",
+        backend="tensorflow",
     ),
     Definition(
         name="clip=float16(1e-7)",
         reference=_clipped(1.1920928955078125e-07),
         where="Keras' 1e-7 as float16 holds it; shows at and near 0",
+        backend="tensorflow",
     ),
     Definition(
         name="mean_over_elements",
         reference=_element_mean,
         where="PyTorch's reduction 'mean' divides by the classes as well ('batchmean' does not); shows everywhere",
+        backend="torch",
     ),
     Definition(
         name="arguments_swapped",
@@ -458,6 +464,7 @@ kl_divergence_log_targets = Loss(
             name="mean_over_elements",
             reference=_log_element_mean,
             where="PyTorch's reduction 'mean' divides by the classes as well ('batchmean' does not); shows everywhere",
+            backend="torch",
         ),
     ),
     bindings=(

@@ -409,6 +409,7 @@ log_cosh = Loss(
             name="log_2_rounded_to_float32",
             reference=lambda x, y_true, y_pred: x.logcosh(y_pred - y_true) - LOG_2_SHORTFALL,
             where="Keras takes log 2 in float32 before it converts it; shows in float64, 1.9e-9 below the exact value",
+            backend="tensorflow",
         ),
     ),
     bindings=(
@@ -468,6 +469,7 @@ MSLE_FLOORS: Final = tuple(
         name=f"value_floor={text}",
         reference=_floored_msle(floor),
         where=f"Keras raises targets and predictions to {text} first ({_FLOAT32_FLOOR}); shows at and below 1e-7",
+        backend="tensorflow",
     )
     for text, floor in FLOORS.items()
 )
@@ -557,6 +559,7 @@ MAPE_FLOORS: Final = tuple(
         name=f"divisor_floor={text}",
         reference=_floored_mape(floor),
         where=f"Keras divides by the larger of |y| and {text}; shows where the target is nearly zero",
+        backend="tensorflow",
     )
     for text, floor in FLOORS.items()
 )

@@ -164,21 +164,25 @@ cosine_similarity = Loss(
             name="norm_floor=1e-7",
             reference=_floored(1e-7),
             where="Keras takes norms as 1e-7 at least; shows on vectors shorter than that",
+            backend="tensorflow",
         ),
         Definition(
             name="norm_floor=1e-8",
             reference=_floored(1e-8),
             where="PyTorch takes norms as 1e-8 at least; shows on vectors shorter than that",
+            backend="torch",
         ),
         Definition(
             name="norm_floor=1e-6",
             reference=_floored(1e-6),
             where="tf.nn.l2_normalize takes squared norms as 1e-12 at least; shows on vectors shorter than 1e-6",
+            backend="tensorflow",
         ),
         Definition(
             name="zero_vector_undefined",
             reference=_no_zero_rule,
             where="optax divides by the norms as they are; shows on zero vectors, as NaN",
+            backend="jax",
         ),
     ),
     bindings=(

@@ -88,7 +88,12 @@ def cases(
                 regime = REGIMES[name]
                 if regime.applies(loss):
                     yield Case(
-                        loss=loss.name, params=defaults, shape=regime.shape(small), dtype=dtype, regime=name, seed=seed
+                        loss=loss.name,
+                        params=tuple(sorted(regime.params(loss, loss.params).items())),
+                        shape=regime.shape(small),
+                        dtype=dtype,
+                        regime=name,
+                        seed=seed,
                     )
         for params in variations(loss):
             yield Case(loss=loss.name, params=tuple(sorted(params.items())), shape=small, dtype=dtypes[0], seed=seed)

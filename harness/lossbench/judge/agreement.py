@@ -5,14 +5,14 @@ The oracle sees exactly the inputs that the backends saw, once per case and defi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from lossbench.judge import classes, nearby
+from lossbench.judge import classes, definitions, nearby
 from lossbench.judge.elements import STABLE_OWED, TIGHT_EPS, Comparison, Known, compare
 from lossbench.judge.pairs import pairwise
 from lossbench.judge.reference import Reference
@@ -59,7 +59,7 @@ def judge_one(
     reference: Reference, cell: str, answer: Answer, quantity: Quantity, binding: Binding | None = None
 ) -> Verdict:
     """One quantity of one answer against the oracle."""
-    computed = answer.value if quantity == "value" else answer.grad
+    computed = definitions.of(answer, quantity)
     fault = _unusable(reference, answer, quantity, computed)
     if fault is not None:
         verdict, klass, reason = fault
@@ -73,7 +73,7 @@ def judge_one(
         reason = f"{quantity} has shape {np.shape(computed)} where {known.exact.shape} is due"
         return Verdict(cell=cell, quantity=quantity, verdict="invalid", klass="api", reason=reason)
     seen = compare(computed, known, nan_inputs=reference.nan_inputs)
-    verdict, klass, convention, why = _class_of(reference, computed, seen, quantity, binding)
+    verdict, klass, convention, why = _class_of(reference, answer, seen, quantity, binding)
     if (foreign := _foreign_dtype(answer, reference.dtype)) and (quantity == "value" or not seen.right):
         verdict, klass, why = "differs", "api", f"{foreign}; {why}"
     return _numbers(reference, seen, known, Verdict(
@@ -106,9 +106,11 @@ def _foreign_dtype(answer: Answer, dtype: str) -> str:
 
 
 def _class_of(
-    reference: Reference, computed: npt.NDArray[Any], seen: Comparison, quantity: Quantity, binding: Binding | None
+    reference: Reference, answer: Answer, seen: Comparison, quantity: Quantity, binding: Binding | None
 ) -> tuple[Level, Class, str, str]:
     """Verdict, class, convention and cause."""
+    computed = definitions.of(answer, quantity)
+    assert computed is not None, "an answer without it is judged before"
     if seen.right:
         if quantity == "grad" and seen.kink.any():
             chosen = subgradient(computed, reference.quantity(quantity))
@@ -117,58 +119,23 @@ def _class_of(
             return "tight", "rounding", "", f"within {TIGHT_EPS:g} eps of the exact result"
         return "stable", "rounding", "", f"beyond {TIGHT_EPS:g} eps, within {STABLE_OWED:g} times what the formula owes"
     level: Level = "digits_lost" if not (seen.wrong & ~seen.lost).any() else "differs"
-    if fitting := convention(reference, computed, quantity, binding):
+    if fitting := definitions.fitting(reference, answer, seen, quantity, binding):
         return level, "convention", fitting, f"is the definition {fitting}"
     if bool((seen.undefined & np.isnan(seen.got))[seen.wrong].all()):
         return "undefined", "domain", "", "NaN where the exact result is undefined"
     if level == "digits_lost":
         return level, "accuracy", "", "within what the formula owes, yet more than 1% off"
     own = binding.definition if binding is not None else "exact"
-    for name, left in nearest(reference, computed, seen, quantity, own):
-        klass, why = classes.explain(left, reference.loss, reference.arrays, reference.dtype)
+    for name, left in definitions.nearest(reference, computed, seen, quantity, own):
+        klass, why = classes.explain(left, reference.loss, reference.arrays, reference.dtype, reference.params)
         if klass != "defect":
             return level, klass, "", why if name == "exact" else f"beside the definition {name}, {why}"
+        if classes.factor(left, reference.dtype):
+            continue
         if beside := nearby.explain(reference, computed, quantity, left, name):
             return beside
-    klass, why = classes.explain(seen, reference.loss, reference.arrays, reference.dtype)
+    klass, why = classes.explain(seen, reference.loss, reference.arrays, reference.dtype, reference.params)
     return level, klass, "", why
-
-
-def nearest(
-    reference: Reference, computed: npt.NDArray[Any], seen: Comparison, quantity: Quantity, own: str
-) -> list[tuple[str, Comparison]]:
-    """What is left to explain beside the exact definition, the binding's own, and the one that leaves least."""
-    fits = {"exact": seen} | dict(_fits(reference, computed, quantity, None))
-    closest = min(fits, key=lambda name: int(fits[name].wrong.sum()))
-    return [(name, fits[name]) for name in dict.fromkeys(("exact", own, closest)) if name in fits]
-
-
-def convention(
-    reference: Reference, computed: npt.NDArray[Any], quantity: Quantity, binding: Binding | None = None
-) -> str:
-    """The known definition that every element fits, the binding's own first, tight before stable; or empty."""
-    loosely = ""
-    for name, fit in _fits(reference, computed, quantity, binding):
-        if fit.all_tight:
-            return name
-        loosely = loosely or (name if fit.right else "")
-    return loosely
-
-
-def _fits(
-    reference: Reference, computed: npt.NDArray[Any], quantity: Quantity, binding: Binding | None
-) -> Iterator[tuple[str, Comparison]]:
-    """Comparisons with each known definition that can be evaluated here, the binding's own first."""
-    names = [d.name for d in reference.loss.definitions]
-    if binding is not None and binding.definition in names:
-        names = [binding.definition, *(name for name in names if name != binding.definition)]
-    for name in names:
-        try:
-            known = reference.quantity(quantity, name)
-        except BadInput:  # this definition cannot be evaluated here, so it explains nothing
-            continue
-        if known.exact.shape == np.shape(computed):
-            yield name, compare(computed, known, nan_inputs=reference.nan_inputs)
 
 
 def subgradient(computed: npt.NDArray[Any], known: Known) -> str:

@@ -8,6 +8,7 @@ defect (nothing explains it).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from lossbench.judge.elements import Comparison, Mask, Reals
 from lossbench.judge.verdict import Class
 from lossbench.spec.domains import Domain
 from lossbench.spec.formats import FORMATS, Format
+from lossbench.spec.inputs import class_axis
 from lossbench.spec.loss import Loss
 
 ACCURACY_RELATIVE: Final = 0.1
@@ -25,11 +27,20 @@ ACCURACY_RELATIVE: Final = 0.1
 CANCELLED_EPS: Final = 16.0
 """Errors up to this many eps of the largest operand are what cancelling numbers of that size leaves."""
 
+NO_PARAMS: Final[Mapping[str, Any]] = MappingProxyType({})
+
+FACTOR_EPS: Final = 8.0
+LARGEST_FACTOR: Final = 1000.0
+"""A single number is called a whole multiple of another up to this, where chance would be met once in thousands."""
+
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-def explain(wrong: Comparison, loss: Loss, arrays: Arrays, dtype: str) -> tuple[Class, str]:
-    """Class and cause of a difference that no definition explains."""
+def explain(
+    wrong: Comparison, loss: Loss, arrays: Arrays, dtype: str, params: Mapping[str, Any] = NO_PARAMS
+) -> tuple[Class, str]:
+    """Class and cause of a difference that no definition explains. params: of the case, for its class axis."""
+    wrong, arrays = _classes_last(wrong, arrays, params)
     outside = outside_domain(loss, arrays, dtype)
     if outside and _concerns(outside, wrong, loss, arrays):
         return "domain", f"{' and '.join(outside)} outside the documented domain"
@@ -47,14 +58,24 @@ def explain(wrong: Comparison, loss: Loss, arrays: Arrays, dtype: str) -> tuple[
     saturated = (got == 0) | (np.abs(got) == fmt.max)
     if (saturated & ~underflow).any() and leaves_range(arrays, fmt):
         return "range", "an intermediate overflows, underflows or saturates though the result fits"
+    if reason := factor(wrong, dtype):
+        return "defect", reason
     if reason := _beyond(wrong, loss, arrays, fmt):
         return "range", reason
-    if _systematic(got, expected, fmt):
-        return "defect", f"every wrong element is {got.flat[0] / expected.flat[0]:.6g} times the exact one"
     terms = max(1, int(np.size(arrays["y_pred"]) / max(1, wrong.got.size)))
     if _lost(error, expected, wrong, scale=scale, terms=terms, fmt=fmt):
         return "accuracy", "digits are lost beyond what the formula owes"
     return "defect", "no known definition and no loss of digits or range explains it"
+
+
+def _classes_last(wrong: Comparison, arrays: Arrays, params: Mapping[str, Any]) -> tuple[Comparison, Arrays]:
+    """The same with the class axis at the end, where every rule here looks for it."""
+    shape = np.shape(arrays["y_pred"])
+    axis = class_axis(params, len(shape))
+    if axis == len(shape) - 1:
+        return wrong, arrays
+    moved = {n: np.moveaxis(a, axis, -1) if np.shape(a) == shape else a for n, a in arrays.items()}
+    return wrong.rearranged(lambda a: np.moveaxis(a, axis, -1) if a.shape == shape else a), moved
 
 
 def _beyond(wrong: Comparison, loss: Loss, arrays: Arrays, fmt: Format) -> str:
@@ -91,14 +112,25 @@ def _not_finite(got: Reals, expected: Reals) -> tuple[Class, str]:
     return "range", f"{what} where the exact result is representable"
 
 
-def _systematic(got: Reals, expected: Reals, fmt: Format) -> bool:
-    """One factor for all of at least two different wrong numbers is no rounding."""
-    if got.size < 2 or not np.all(expected) or not np.any(got) or np.unique(expected).size < 2:
-        return False
-    with np.errstate(all="ignore"):
-        ratio = got / expected
-    spread = float(np.max(ratio) - np.min(ratio))
-    return spread <= 8 * fmt.eps * abs(float(ratio.flat[0])) < abs(float(ratio.flat[0]) - 1)
+def factor(wrong: Comparison, dtype: str) -> str:
+    """What to say where all wrong elements are one multiple of the exact ones, which no rounding is; else empty.
+
+    Any factor of at least two different numbers; of a single one, whole numbers and their inverses.
+    """
+    fmt, got, expected = FORMATS[dtype], wrong.got[wrong.wrong], wrong.expected[wrong.wrong]
+    if not got.size or not np.all(expected) or not np.isfinite(got / expected).all() or not np.any(got):
+        return ""
+    ratio = got / expected
+    first, slack = float(ratio.flat[0]), FACTOR_EPS * fmt.eps * abs(float(ratio.flat[0]))
+    if float(np.max(ratio) - np.min(ratio)) > slack or abs(first - 1) <= slack:
+        return ""
+    whole = max(abs(first), 1 / abs(first))
+    single = np.unique(expected).size < 2
+    if single and (
+        whole > LARGEST_FACTOR or abs(whole - round(whole)) > FACTOR_EPS * fmt.eps * whole or fmt.eps > 1e-4
+    ):
+        return ""
+    return f"every wrong element is {first:.6g} times the exact one"
 
 
 def _lost(error: Reals, expected: Reals, wrong: Comparison, *, scale: float, terms: int, fmt: Format) -> bool:

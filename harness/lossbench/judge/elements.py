@@ -7,7 +7,8 @@ rounded operation may leave there; stable: within 8 times the running-error boun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -35,6 +36,7 @@ class ExactResult(Protocol):
     def ulp(self, computed: npt.ArrayLike, dtype: str | None = None) -> Reals: ...
     def relative(self, computed: npt.ArrayLike) -> Reals: ...
     def owed(self, dtype: str | None = None) -> Reals: ...
+    def overflows(self, dtype: str | None = None) -> Mask: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,8 @@ class Known:
     """An exact array as numbers, taken from the oracle once and compared with many answers.
 
     rounded: correctly, to the dtype; exact: to float64; owed: absolute, at one eps; low, high: ends of the
-    subgradients where `kink`. source: asked for distances in float64, where `exact` is no finer than the dtype.
+    subgradients where `kink`. leaves_range: where a number that is neither 0 nor infinite rounds to one of them.
+    source: asked for distances in float64, where `exact` is no finer than the dtype.
     """
 
     dtype: str
@@ -52,6 +55,7 @@ class Known:
     kink: Mask
     low: Reals
     high: Reals
+    leaves_range: Mask
     source: ExactResult | None = None
 
     @staticmethod
@@ -59,14 +63,16 @@ class Known:
         """Everything that comparisons need, in one pass."""
         kink = np.asarray(source.kink, dtype=bool)
         exact = np.asarray(source.rounded("float64"), dtype=np.float64)
+        rounded = np.asarray(source.rounded(dtype), dtype=np.float64)
         return Known(
             dtype=dtype,
-            rounded=np.asarray(source.rounded(dtype), dtype=np.float64),
+            rounded=rounded,
             exact=exact,
             owed=np.broadcast_to(np.abs(np.asarray(source.owed(dtype), dtype=np.float64)), exact.shape),
             kink=kink,
             low=np.asarray(source.low("float64"), dtype=np.float64) if kink.any() else exact,
             high=np.asarray(source.high("float64"), dtype=np.float64) if kink.any() else exact,
+            leaves_range=np.asarray(source.overflows(dtype)) | ((rounded == 0) & (exact != 0)),
             source=source if dtype == "float64" else None,
         )
 
@@ -141,6 +147,10 @@ class Comparison:
     def wrong(self) -> Mask:
         """Elements that nothing but another definition or a fault explains."""
         return ~(self.tight | self.stable) | self.lost
+
+    def rearranged(self, move: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> Comparison:
+        """The same elements in another order."""
+        return Comparison(**{field.name: move(getattr(self, field.name)) for field in fields(self)})
 
 
 def compare(got: Floats, known: Known, *, nan_inputs: bool) -> Comparison:

@@ -27,6 +27,9 @@ ABSORBED_EPS: Final = 4.0
 JUMP_RELATIVE: Final = 0.01
 """Ends less apart than this are no two sides: what separates a result from them is an error of its own."""
 
+SINGLE_RELATIVE: Final = 1e-5
+"""As near as this to the exact result of inputs rounded to float32, a number was computed from these."""
+
 SIDE: Final = "side chosen by rounding"
 
 Moved = tuple[str, npt.NDArray[Any]]
@@ -64,11 +67,20 @@ def _in_float32(reference: Reference, computed: npt.NDArray[Any], quantity: Quan
         if known is None or known.exact.shape != np.shape(computed):
             continue
         seen = compare(np.asarray(computed, np.float64), known, nan_inputs=reference.nan_inputs)
-        if seen.right:
+        if seen.right and (seen.relative <= SINGLE_RELATIVE).all():
             return True
-        if classes.explain(seen, narrow.loss, narrow.arrays, "float32")[0] != "defect":
+        explained = (
+            seen.right or classes.explain(seen, narrow.loss, narrow.arrays, "float32", narrow.params)[0] != "defect"
+        )
+        if explained and _holds_singles(computed):
             return True
     return False
+
+
+def _holds_singles(computed: npt.NDArray[Any]) -> bool:
+    """Whether every number is one of float32: what was computed in float64 hardly ever is."""
+    values = np.asarray(computed, np.float64)
+    return bool(np.array_equal(_rounded(values, "float32"), values, equal_nan=True))
 
 
 def _rounded(values: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ SIGNED: frozenset[Kind] = frozenset({"real", "logits"})
 NUMERIC: frozenset[Kind] = SIGNED | {"positive", "nonnegative", "probability", "count"}
 ROWS: frozenset[Kind] = frozenset({"one_hot", "simplex"})
 LABELS: frozenset[Kind] = ROWS | {"class_index"}
+SCALES: Final = (-14, 14)
+LARGEST_SCALE: Final = 1e4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,21 @@ def huge(s: Scene) -> None:
         p[...] = np.choose(row, [alone, both, alike * (1 + 1e-3 * s.source.uniform(p.shape, "alike")), opposite])
     else:
         p[...] = np.where(row % 2 == 0, alone, np.ldexp(np.clip(p, -4.0, 4.0), scales))
+
+
+def scales(s: Scene) -> None:
+    """Errors of 6e-5 to 1e4, sizes in turn; every other target is 0 where the domain has it."""
+    y, p = s.arrays["y_true"], s.arrays["y_pred"]
+    number = np.arange(p.size).reshape(p.shape)
+    exponents = (number % (SCALES[1] - SCALES[0]) + SCALES[0]).astype(np.int32)
+    size = np.minimum(np.ldexp(1 + s.source.uniform(p.shape, "scales"), exponents), LARGEST_SCALE)
+    signed = size * s.signs("y_pred", "scales sign")
+    base = np.zeros(p.shape)
+    if s.numeric("y_true"):
+        y[...] = np.where((number % 2 == 0) & s.domain("y_true").contains(0 * y), 0.0, y)
+        base = np.where(s.domain("y_pred").contains(y), y, base)
+    held = s.domain("y_pred").contains(base + signed)
+    p[...] = np.where(held, base + signed, base + size)
 
 
 def subnormal(s: Scene) -> None:

@@ -51,29 +51,37 @@ def build(loss: Loss, case: Case) -> Inputs:
             received=str(case.shape),
             remedy="take the shape from Regime.shape",
         )
-    shape = "x".join(map(str, case.shape))
-    key = f"{case.loss}/{shape}/{case.regime}/{case.seed}"
-    classes = case.shape[-1] if case.shape else 1
+    params = {**loss.params, **dict(case.params)}
+    axis = class_axis(params, len(case.shape))
+    shape = classes_last(case.shape, axis)
+    key = f"{case.loss}/{'x'.join(map(str, case.shape))}/{case.regime}/{case.seed}"
     arrays = {
-        name: draw.typical(Source(f"{key}/{name}"), domain, draw.extent(domain, case.shape), classes)
+        name: draw.typical(Source(f"{key}/{name}"), domain, draw.extent(domain, shape), shape[-1] if shape else 1)
         for name, domain in loss.inputs.items()
     }
-    params = {**loss.params, **dict(case.params)}
     if regime.bend is not None:
-        regime.bend(
-            Scene(
-                loss=loss,
-                params=params,
-                shape=case.shape,
-                dtype=case.dtype,
-                seed=case.seed,
-                source=Source(key),
-                arrays=arrays,
-            )
+        scene = Scene(
+            loss=loss, params=params, shape=shape, dtype=case.dtype, seed=case.seed, source=Source(key), arrays=arrays
         )
+        regime.bend(scene)
+    arrays = {
+        name: np.moveaxis(a, -1, axis) if loss.inputs[name].extent == "same" and a.ndim else a
+        for name, a in arrays.items()
+    }
     _ignore(loss, params, arrays)
     settled = {name: settle(values, loss.inputs[name], case.dtype) for name, values in arrays.items()}
     return Inputs(arrays=settled, digest=digest(settled))
+
+
+def class_axis(params: Mapping[str, object], rank: int) -> int:
+    """Where the classes stand: `axis` where it names one axis, else the last; negative only for no axes at all."""
+    axis = params.get("axis")
+    return int(axis) % rank if isinstance(axis, int) and rank else rank - 1
+
+
+def classes_last(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """A shape with one of its axes moved to the end."""
+    return (*shape[:axis], *shape[axis + 1 :], shape[axis]) if shape else shape
 
 
 def settle(values: Reals, domain: Domain, dtype: str) -> npt.NDArray[Any]:

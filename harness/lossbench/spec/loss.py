@@ -33,11 +33,13 @@ class Definition:
     name: readable and unique within the loss, e.g. `eps_clip=1e-7`.
     reference: like `Loss.reference`; evaluated by the oracle to recognise the convention.
     where: one sentence: who uses it and on which inputs it shows.
+    backend: the framework whose own it is, empty for nobody's: of two that fit, its own is named.
     """
 
     name: str
     reference: Formula
     where: str
+    backend: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

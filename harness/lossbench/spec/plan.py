@@ -180,7 +180,7 @@ def _cases(sweep: Sweep, loss: Loss, selection: Selection) -> Iterator[Case]:
                     for params in variations(loss) if sweep.varied else (loss.params,):
                         yield Case(
                             loss=loss.name,
-                            params=tuple(sorted(params.items())),
+                            params=tuple(sorted(regime.params(loss, params).items())),
                             shape=regime.shape(shape),
                             dtype=dtype,
                             regime=regime.name,

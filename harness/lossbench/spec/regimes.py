@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from lossbench.spec import edges
 from lossbench.spec.draw import Shape
 from lossbench.spec.edges import LABELS, NUMERIC, ROWS, Scene
-from lossbench.spec.loss import Loss
+from lossbench.spec.loss import Loss, Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,7 @@ class Regime:
     applies: whether a loss has such inputs. bend: see `edges`; None leaves typical values.
     leaves_domain: whether values are on purpose outside what the documentation allows.
     single_class: whether y_pred has a single class, whatever the loss's own shape.
+    unreduced: whether losses are compared one by one, since in their mean the large would bury the small.
     """
 
     name: str
@@ -27,6 +28,11 @@ class Regime:
     bend: Callable[[Scene], None] | None = None
     leaves_domain: bool = False
     single_class: bool = False
+    unreduced: bool = False
+
+    def params(self, loss: Loss, params: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+        """The parameters this regime takes in place of a loss's own."""
+        return {**params, "reduction": "none"} if self.unreduced and loss.unit != "batch" else params
 
     def shape(self, shape: Shape) -> Shape:
         """The shape this regime takes in place of one of a loss's shapes."""
@@ -85,6 +91,13 @@ REGIMES: Final[dict[str, Regime]] = {
             summary="magnitudes up to the largest finite number of the dtype",
             applies=lambda loss: _predicted(loss) in NUMERIC - {"probability"},
             bend=edges.huge,
+        ),
+        Regime(
+            name="scales",
+            summary="errors of every size from 1e-4 to 1e4, about 0 and about ordinary targets, losses one by one",
+            applies=lambda loss: _predicted(loss) in NUMERIC - {"probability", "count"},
+            bend=edges.scales,
+            unreduced=True,
         ),
         Regime(
             name="subnormal",
