@@ -223,6 +223,7 @@ SLOPE_FLOOR: Final = Definition(
     "the derivative of its value; shows within 1e-12 of 0 and 1",
     backend="torch",
 )
+BINARY_DEFINITIONS: Final = (*BINARY_CLIPS, LOG_CLAMP, SLOPE_FLOOR)
 
 
 def torch_binary(m: Any, y_true: Any, y_pred: Any, *, reduction: str = "mean", from_logits: bool = False) -> Any:
@@ -253,7 +254,7 @@ binary_crossentropy = Loss(
     inputs=BINARY_PROBABILITY,
     accepts=BINARY_OPTIONS,
     reference=exact_binary(),
-    definitions=(*BINARY_CLIPS, LOG_CLAMP, SLOPE_FLOOR),
+    definitions=BINARY_DEFINITIONS,
     bindings=(
         keras(
             "BinaryCrossentropy",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from lossbench import BadInput, Binding, Definition, Domain, Loss, domains
 
 from . import classification, generative, margin, probabilistic, regression, segmentation, similarity
 from ._native import formula, keras_call, native
-from .classification import CLIPS, Clip, binary, clipped_to, exact_binary
+from .classification import BINARY_DEFINITIONS, CLIP, CLIPS, Clip, binary, clipped_to, exact_binary
 
 Call = Callable[..., Any]
 RIDGE: Final = "A. E. Hoerl and R. W. Kennard, Ridge regression, Technometrics 12 (1970) 55-67"
@@ -349,6 +349,17 @@ def exact_outputs(x: Any, y_true: Any, y_pred: Any, *, outputs: Any = None, **pa
     return _sum_of(x, y_pred, exact, lambda known, *args, **options: known.exact(x, *args, **options))
 
 
+def outputs_under(definition: Definition) -> Definition:
+    """The same where the second output's loss is one of the definitions of the binary cross-entropy."""
+
+    def reference(x: Any, y_true: Any, y_pred: Any, *, outputs: Any = None, **params: Any) -> Any:
+        if outputs is not None:
+            return exact_outputs(x, y_true, y_pred, outputs=outputs)
+        return two_outputs(regression.squared_error, definition.reference)(x, y_true, y_pred, **params)
+
+    return replace(definition, reference=reference)
+
+
 def exactly(x: Any, y_true: Any) -> Any:
     """Class indices stay what they are."""
     return y_true if y_true.dtype.kind in "iu" else x.constant(y_true)
@@ -415,6 +426,7 @@ multi_output = Loss(
     params={"first_weight": 1.0, "second_weight": 0.5},
     accepts=("outputs",),
     reference=exact_outputs,
+    definitions=tuple(map(outputs_under, BINARY_DEFINITIONS)),
     unit="row",
     bindings=(
         Binding(
@@ -425,6 +437,7 @@ multi_output = Loss(
             unit="row",
             accepts=("reduction", *TWO_WEIGHTS),
             differs="the binary cross-entropy moves probabilities into [1e-7, 1 - 1e-7] first",
+            definition=CLIP,
         ),
         Binding(
             backend="torch",
@@ -434,6 +447,7 @@ multi_output = Loss(
             unit="row",
             accepts=("reduction", *TWO_WEIGHTS),
             differs="the binary cross-entropy keeps each logarithm at -100 or more",
+            definition="log_clamp=-100",
         ),
         *formula(TWO_FORMULA, unit="row", accepts=(*TWO_WEIGHTS, "outputs")),
     ),

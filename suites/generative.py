@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
-from lossbench import BadInput, Binding, Loss, domains
+from lossbench import BadInput, Binding, Definition, Loss, domains
 
 from ._native import formula, keras_call, native
+from .classification import BINARY_DEFINITIONS, CLIP
 
 KINGMA: Final = "D. P. Kingma and M. Welling, Auto-encoding variational Bayes, ICLR 2014, arXiv:1312.6114"
 CHEONG: Final = "S. Y. Cheong, Hands-On Image Generation with TensorFlow, Packt 2020"
@@ -65,6 +67,17 @@ def exact_reconstruction(x: Any, y_true: Any, y_pred: Any, *, recon: str = "mse"
     return -(x.xlogy(y_true, y_pred) + x.xlog1py(1.0 - y_true, -y_pred))
 
 
+def reconstruction_under(definition: Definition) -> Call:
+    """The reconstruction where its cross-entropy is one of the known definitions."""
+
+    def call(x: Any, y_true: Any, y_pred: Any, *, recon: str = "mse") -> Any:
+        if _known(recon) == "mse":
+            return exact_reconstruction(x, y_true, y_pred)
+        return definition.reference(x, y_true, y_pred)
+
+    return call
+
+
 def reconstruction(m: Any, y_true: Any, y_pred: Any, *, recon: str = "mse") -> Any:
     if _known(recon) == "mse":
         return m.square(y_pred - y_true)
@@ -92,6 +105,7 @@ vae_reconstruction = Loss(
     inputs=PIXELS,
     params={"recon": "mse"},
     reference=exact_reconstruction,
+    definitions=tuple(replace(d, reference=reconstruction_under(d)) for d in BINARY_DEFINITIONS),
     bindings=(
         Binding(
             backend="tensorflow",
@@ -100,6 +114,7 @@ vae_reconstruction = Loss(
             docs=("tf.keras.losses.MeanSquaredError", "tf.keras.losses.BinaryCrossentropy"),
             accepts=("reduction", "recon"),
             differs="the binary cross-entropy moves probabilities into [1e-7, 1 - 1e-7] first",
+            definition=CLIP,
         ),
         Binding(
             backend="torch",
@@ -108,6 +123,7 @@ vae_reconstruction = Loss(
             docs=("torch.nn.functional.mse_loss", "torch.nn.functional.binary_cross_entropy"),
             accepts=("reduction", "recon"),
             differs="the binary cross-entropy keeps each logarithm at -100 or more",
+            definition="log_clamp=-100",
         ),
         *formula(reconstruction, accepts=("recon",)),
     ),
@@ -128,8 +144,8 @@ def total(of_pixels: Call, of_latents: Call = kl_term) -> Call:
     return call
 
 
-def exact_total(x: Any, y_true: Any, y_pred: Any, **params: Any) -> Any:
-    return x.plus(*total(exact_reconstruction)(x, y_true, y_pred, **params))
+def exact_total(of_pixels: Call = exact_reconstruction) -> Call:
+    return lambda x, y_true, y_pred, **params: x.plus(*total(of_pixels)(x, y_true, y_pred, **params))
 
 
 def reduced(of_pixels: Call) -> Call:
@@ -163,7 +179,8 @@ vae_total = Loss(
     documented_in=("S4",),
     inputs={**PIXELS, "mean": domains.REAL, "logvar": domains.REAL},
     params={"beta": 0.01, "recon": "mse"},
-    reference=exact_total,
+    reference=exact_total(),
+    definitions=tuple(replace(d, reference=exact_total(reconstruction_under(d))) for d in BINARY_DEFINITIONS),
     bindings=(
         Binding(
             backend="tensorflow",
@@ -172,6 +189,7 @@ vae_total = Loss(
             docs=("tf.keras.losses.MeanSquaredError", "tf.keras.losses.BinaryCrossentropy"),
             accepts=("reduction", *TOTAL_OPTIONS),
             differs="the binary cross-entropy moves probabilities into [1e-7, 1 - 1e-7] first",
+            definition=CLIP,
         ),
         Binding(
             backend="torch",
@@ -180,6 +198,7 @@ vae_total = Loss(
             docs=("torch.nn.functional.mse_loss", "torch.nn.functional.binary_cross_entropy"),
             accepts=("reduction", *TOTAL_OPTIONS),
             differs="the binary cross-entropy keeps each logarithm at -100 or more",
+            definition="log_clamp=-100",
         ),
         *formula(total(reconstruction), accepts=TOTAL_OPTIONS),
         *formula(total(reconstruction, kl_term_stable), name="stable", accepts=TOTAL_OPTIONS),

@@ -183,7 +183,7 @@ def keras_poisson(m: Any, y_true: Any, y_pred: Any, *, eps: float = KERAS_EPS) -
 poisson_keras = Loss(
     name="poisson_keras",
     title="Poisson loss with 1e-7 inside the logarithm",
-    summary="The Poisson loss as Keras computes it, finite at a rate of 0.",
+    summary="The Poisson loss as Keras computes it, with 1e-7 added to the rate rather than as its floor.",
     formula=r"\ell(y, p) = p - y \log(p + \varepsilon)",
     source=POISSON_SOURCE + "; epsilon as in F. Chollet et al., Keras (2015)",
     documented_in=("S2",),
@@ -195,6 +195,11 @@ poisson_keras = Loss(
             name="no_eps",
             reference=lambda x, y_true, y_pred, **_: exact_poisson(x, y_true, y_pred),
             where="the formula without an epsilon; shows at rates of about 1e-7 and below",
+        ),
+        Definition(
+            name="value_floor=1e-7",
+            reference=lambda x, y_true, y_pred, *, eps=KERAS_EPS: exact_poisson(x, y_true, x.maximum(y_pred, eps)),
+            where="the rate raised to 1e-7 instead, as Keras does elsewhere; shows at rates of about 1e-7 and below",
         ),
         POISSON_DEFINITIONS[2],
     ),

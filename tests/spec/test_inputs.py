@@ -299,6 +299,43 @@ def test_tiny_differences_are_about_1e_8(stand_in: MakeLoss, dtype: str) -> None
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_scales_hold_errors_of_every_size_about_0_and_about_ordinary_targets(stand_in: MakeLoss, dtype: str) -> None:
+    arrays = made(stand_in(), "scales", dtype=dtype)
+    y, p = (arrays[n].astype(np.float64) for n in ("y_true", "y_pred"))
+    error = np.abs(p - y)
+    assert np.abs(p).max() <= 1.01e4  # an ordinary target and a rounding more than the largest error
+    for about_zero in (True, False):
+        sizes = error[(y == 0) == about_zero]
+        powers = set(np.floor(np.log10(sizes[sizes > 0])).tolist())
+        # an ordinary target in 16 bit has no neighbour within 1e-4
+        assert {0.0, 1.0, 2.0, 3.0} <= powers
+        assert not about_zero or {-4.0, -3.0, -2.0, -1.0} <= powers
+    assert np.any(p < -100)
+    assert np.any(p > 100)
+
+
+def test_scales_are_compared_unreduced(stand_in: MakeLoss) -> None:
+    scales, typical = REGIMES["scales"], REGIMES["typical"]
+    assert scales.params(stand_in(), {"delta": 2.0}) == {"delta": 2.0, "reduction": "none"}
+    assert scales.params(stand_in(unit="batch"), {}) == {}
+    assert typical.params(stand_in(), {"delta": 2.0}) == {"delta": 2.0}
+
+
+@pytest.mark.parametrize(("y_true", "y_pred"), [("one_hot", "simplex"), ("simplex", "log_simplex"), ("real", "real")])
+def test_classes_stand_on_the_axis_asked_for(stand_in: MakeLoss, y_true: str, y_pred: str) -> None:
+    loss = stand_in(y_true, y_pred, accepts=("axis",))
+    for axis, shape in ((0, (16, 8)), (1, (3, 4, 5)), (-3, (3, 4, 5))):
+        arrays = made(loss, params=(("axis", axis),), shape=shape)
+        for name, values in arrays.items():
+            assert values.shape == shape
+            at_the_end = np.moveaxis(values, axis, -1)
+            assert loss.inputs[name].contains(at_the_end).all()
+            assert y_true == "real" or not loss.inputs[name].contains(values).all()
+    last = made(loss, params=(("axis", -1),))
+    assert digest(last) == digest(made(loss))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_huge_reaches_the_largest_number_and_overflows_a_difference(stand_in: MakeLoss, dtype: str) -> None:
     arrays = made(stand_in(), "huge", dtype=dtype)
     y, p, largest = arrays["y_true"], arrays["y_pred"], FORMATS[dtype].max

@@ -1,6 +1,7 @@
 """Which known definition an answer fits. One is named only where it says something else than the exact one does.
 
-Of several, first those that fit value and gradient alike, then the tightest, the binding's own, its framework's own.
+Of several, first those that fit value and gradient alike where neither is exact, then the tightest, the binding's own,
+its framework's own.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ def fitting(
     exact, computed = reference.quantity(quantity), of(answer, quantity)
     assert computed is not None, "judged before it is named"
     other: Quantity = "grad" if quantity == "value" else "value"
+    both = not _right(reference, answer, other, "exact")
     ranked = []
     for order, (name, fit) in enumerate(fits(reference, computed, quantity, binding)):
         if not fit.right or not _differs(reference.quantity(quantity, name), exact, seen):
             continue
-        key = (not _fits_too(reference, answer, other, name), not fit.all_tight, _whose(reference, name, binding))
-        ranked.append((*key, order, name))
+        alone = both and not _right(reference, answer, other, name)
+        ranked.append((alone, not fit.all_tight, _whose(reference, name, binding), order, name))
     return min(ranked)[-1] if ranked else ""
 
 
@@ -84,12 +86,12 @@ def _differs(known: Known, exact: Known, seen: Comparison) -> bool:
     return bool((seen.wrong & ~same & ~known.leaves_range).any())
 
 
-def _fits_too(reference: Reference, answer: Answer, other: Quantity, name: str) -> bool:
-    """Whether a definition fits the other quantity of the answer as well."""
-    computed = of(answer, other)
-    if computed is None or computed.dtype.kind not in "fiu" or (other == "grad" and not reference.grad):
+def _right(reference: Reference, answer: Answer, quantity: Quantity, name: str) -> bool:
+    """Whether a quantity of the answer fits a definition."""
+    computed = of(answer, quantity)
+    if computed is None or computed.dtype.kind not in "fiu":
         return False
-    seen = _compared(reference, computed, other, name)
+    seen = _compared(reference, computed, quantity, name)
     return seen is not None and seen.right
 
 
