@@ -149,6 +149,24 @@ def test_a_factor_is_a_defect() -> None:
     assert scalar["grad"].right
 
 
+def test_a_few_alike_rounding_errors_are_no_factor() -> None:
+    """Twenty ulp off in two elements alike is chance, in all of ten it is a factor of 1.0000024."""
+    y_pred = np.linspace(1, 10, 10)
+    off = y_pred.astype(np.float32) * np.float32(1 + 20 * EPS32)
+    two = np.where(np.arange(10) < 2, off, y_pred)
+    assert judged(MAE, arrays(0 * y_pred, y_pred), value=two)["value"].klass == "accuracy"
+    assert judged(MAE, arrays(0 * y_pred, y_pred), value=off)["value"].klass == "defect"
+
+
+def test_a_single_number_is_a_whole_multiple_or_none() -> None:
+    """In bfloat16 any number is nearly a whole multiple of any other, so that says nothing there."""
+    for times, klass in ((2.0, "defect"), (1 / 3, "defect"), (-1.0, "defect"), (2.1, "accuracy")):
+        row = judged(MAE, arrays([1.0], [1 + 2.0**-20]), value=[times * 2.0**-20])["value"]
+        assert row.klass == klass, row.reason
+    row = judged(MAE, arrays([1.0], [1 + 2.0**-6]), value=[3 * 2.0**-6], dtype="bfloat16")["value"]
+    assert row.klass == "accuracy"
+
+
 @pytest.mark.parametrize(("slope", "chosen"), [(0, "zero"), (1, "high"), (-1, "low"), (0.5, "0.75 of the way")])
 def test_any_subgradient_at_a_kink(slope: float, chosen: str) -> None:
     row = judged(MAE, arrays([1, 5], [1, 3]), value=[0, 2], grad=[slope, -1])["grad"]

@@ -30,8 +30,13 @@ CANCELLED_EPS: Final = 16.0
 NO_PARAMS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 FACTOR_EPS: Final = 8.0
+NEARLY_ONE: Final = 0.01
+MANY: Final = 8
+"""A few wrong elements may be off alike by chance; this many different ones are not."""
+
 LARGEST_FACTOR: Final = 1000.0
-"""A single number is called a whole multiple of another up to this, where chance would be met once in thousands."""
+CHANCE: Final = 0.02
+"""A single number is called a whole multiple of another up to this factor, and where chance hardly makes it one."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -115,20 +120,22 @@ def _not_finite(got: Reals, expected: Reals) -> tuple[Class, str]:
 def factor(wrong: Comparison, dtype: str) -> str:
     """What to say where all wrong elements are one multiple of the exact ones, which no rounding is; else empty.
 
-    Any factor of at least two different numbers; of a single one, whole numbers and their inverses.
+    Any factor of at least two different numbers, of many where it is nearly 1; of a single one, whole numbers and
+    their inverses.
     """
     fmt, got, expected = FORMATS[dtype], wrong.got[wrong.wrong], wrong.expected[wrong.wrong]
-    if not got.size or not np.all(expected) or not np.isfinite(got / expected).all() or not np.any(got):
+    if not got.size or not np.all(expected) or not np.any(got):
         return ""
-    ratio = got / expected
+    with np.errstate(all="ignore"):
+        ratio = got / expected
     first, slack = float(ratio.flat[0]), FACTOR_EPS * fmt.eps * abs(float(ratio.flat[0]))
-    if float(np.max(ratio) - np.min(ratio)) > slack or abs(first - 1) <= slack:
+    if not np.isfinite(ratio).all() or float(np.max(ratio) - np.min(ratio)) > slack or abs(first - 1) <= slack:
         return ""
-    whole = max(abs(first), 1 / abs(first))
-    single = np.unique(expected).size < 2
-    if single and (
-        whole > LARGEST_FACTOR or abs(whole - round(whole)) > FACTOR_EPS * fmt.eps * whole or fmt.eps > 1e-4
-    ):
+    different, whole = np.unique(expected).size, max(abs(first), 1 / abs(first))
+    if abs(first - 1) < NEARLY_ONE and different < MANY:
+        return ""
+    doubt = whole * FACTOR_EPS * fmt.eps
+    if different < 2 and (whole > LARGEST_FACTOR or doubt > CHANCE or abs(whole - round(whole)) > doubt):
         return ""
     return f"every wrong element is {first:.6g} times the exact one"
 
