@@ -86,6 +86,38 @@ def test_the_gradient_is_of_the_sum(lane: LaneProcess) -> None:
     np.testing.assert_allclose(answer.grad, np.full((3, 4), 1 / 12), rtol=2e-16)
 
 
+def test_the_gradient_by_the_target(lane: LaneProcess) -> None:
+    answer = given(lane, "probe_element", "float64", "grad_target", op="arithmetic")
+    assert answer.status == "ok", answer.reason
+    assert answer.grad is not None
+    np.testing.assert_allclose(answer.grad, -(1 - P) / Y**2 - 2 * Y, rtol=1e-15)
+    unmoved = given(lane, "probe_element", "float64", "grad_target", op="square")
+    if lane.lane.backend == "jax":  # JAX calls that gradient zero
+        assert unmoved.grad is not None
+        assert not unmoved.grad.any()
+    else:
+        assert unmoved.status == "unsupported"
+        assert "no gradient by the target" in unmoved.reason
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+def test_forward_mode_gives_the_gradient(lane: LaneProcess, dtype: str) -> None:
+    """Of elements, rows and the whole batch; what is due is written here."""
+    share = np.exp(P) / np.exp(P).sum(axis=-1, keepdims=True)
+    due = {("element", "square"): 2 * P, ("row", "logsumexp"): share, ("batch", "mean_axes"): np.full(P.shape, 1 / 12)}
+    for (unit, op), slope in due.items():
+        answer = given(lane, f"probe_{unit}", dtype, "jvp", op=op)
+        assert answer.status == "ok", (op, answer.reason)
+        assert answer.grad is not None
+        np.testing.assert_allclose(answer.grad, slope, rtol=8 * FORMATS[dtype].eps, err_msg=op)
+
+
+def test_forward_mode_has_a_largest_size(lane: LaneProcess) -> None:
+    answer = given(lane, "probe_element", "float32", "jvp", y=np.ones((40, 40)), p=np.ones((40, 40)), op="square")
+    assert answer.status == "unsupported"
+    assert "each of 1600 numbers" in answer.reason
+
+
 def test_a_loss_that_ignores_the_prediction(lane: LaneProcess) -> None:
     answer = given(lane, "probe_batch", "float32", "grad", op="ignores")
     if lane.lane.backend == "jax":  # JAX calls that gradient zero

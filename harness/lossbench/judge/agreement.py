@@ -22,6 +22,7 @@ from lossbench.spec.errors import BadInput
 from lossbench.spec.formats import FORMATS
 from lossbench.spec.loss import Binding, Loss
 
+DERIVATIVES: Final = ("grad_target", "jvp")
 NOT_OFFERED: Final = ("absent", "unsupported", "skipped")
 
 
@@ -41,7 +42,7 @@ def judge(
     bindings: cell id -> Binding, for the definition that its documentation states. digest: of `arrays`;
     an answer computed on other inputs is invalid. reference: reuse one for several calls on the same case.
     """
-    grad = any("grad" in quantities(cell, answer) for cell, answer in answers.items())
+    grad = any({"grad", "jvp"} & {*quantities(cell, answer)} for cell, answer in answers.items())
     shared = reference or Reference(loss=loss, params=params, arrays=arrays, dtype=dtype, digest=digest, grad=grad)
     found: list[Verdict] = []
     for cell, answer in answers.items():
@@ -52,6 +53,9 @@ def judge(
 
 def quantities(cell: str, answer: Answer) -> tuple[Quantity, ...]:
     """What a cell owes, from its operation."""
+    operation = cell.rpartition(":")[2]
+    if operation in DERIVATIVES:
+        return ("jvp",) if operation == "jvp" else ("grad_target",)
     return ("value", "grad") if cell.endswith(":grad") or answer.grad is not None else ("value",)
 
 
@@ -112,7 +116,7 @@ def _class_of(
     computed = definitions.of(answer, quantity)
     assert computed is not None, "an answer without it is judged before"
     if seen.right:
-        if quantity == "grad" and seen.kink.any():
+        if quantity != "value" and seen.kink.any():
             chosen = subgradient(computed, reference.quantity(quantity))
             return "kink", "kink", chosen, f"{int(seen.kink.sum())} elements at a kink, chosen: {chosen}"
         if seen.all_tight:

@@ -28,7 +28,7 @@ def fitting(
     """
     exact, computed = reference.quantity(quantity), of(answer, quantity)
     assert computed is not None, "judged before it is named"
-    other: Quantity = "grad" if quantity == "value" else "value"
+    other: Quantity = "value" if quantity != "value" or answer.grad is None else "grad"
     both = not _right(reference, answer, other, "exact")
     ranked = []
     for order, (name, fit) in enumerate(fits(reference, computed, quantity, binding)):

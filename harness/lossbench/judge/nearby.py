@@ -56,7 +56,7 @@ def explain(
 
 def _jumps(quantity: Quantity, left: Comparison) -> bool:
     """Whether a jump is worth looking for: losses hardly have any, and a gradient wrong everywhere is not at one."""
-    return quantity == "grad" and bool(left.wrong.size == 1 or not left.wrong.all())
+    return quantity != "value" and bool(left.wrong.size == 1 or not left.wrong.all())
 
 
 def _in_float32(reference: Reference, computed: npt.NDArray[Any], quantity: Quantity, definition: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
+from typing import Final
 
 import numpy as np
 
@@ -11,6 +12,11 @@ from lossbench.judge.elements import TIGHT_EPS, ulp_distance
 from lossbench.judge.verdict import Quantity, Verdict
 from lossbench.lanes.measurement import Answer
 from lossbench.spec.formats import FORMATS
+
+QUANTITIES: Final[Mapping[str, tuple[Quantity, ...]]] = {
+    "grad": ("value", "grad"), "grad_target": ("grad_target",), "jvp": ("jvp",),
+}  # fmt: skip
+"""What two answers are compared in, by operation; else the value."""
 
 
 def pairwise(answers: Mapping[str, Answer], dtype: str) -> list[Verdict]:
@@ -23,7 +29,7 @@ def pairwise(answers: Mapping[str, Answer], dtype: str) -> list[Verdict]:
     found = []
     for ((operation, backend), cell), ((other_operation, other_backend), other) in combinations(first.items(), 2):
         if operation == other_operation and backend != other_backend:
-            asked: tuple[Quantity, ...] = ("value", "grad") if operation == "grad" else ("value",)
+            asked = QUANTITIES.get(operation, ("value",))
             found += [pair for quantity in asked if (pair := _pair(cell, other, answers, quantity, dtype))]
     return found
 

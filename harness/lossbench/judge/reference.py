@@ -71,6 +71,9 @@ class Reference:
             raise result
         return result
 
+    def _by_target(self, definition: str) -> Exact:
+        return self.evaluate(self.loss, self.params, self.arrays, self.dtype, definition=definition, wrt="y_true")
+
     def beside(self, name: str, arrays: Mapping[str, npt.NDArray[Any]], dtype: str) -> Reference:
         """The same question about other inputs, asked once for each name."""
         if name not in self._beside:
@@ -82,7 +85,11 @@ class Reference:
     def quantity(self, quantity: Quantity, definition: str = "exact") -> Known:
         """One of the two exact arrays, as numbers."""
         if (definition, quantity) not in self._numbers:
-            exact = self.exact(definition, grad=quantity == "grad")
+            exact = (
+                self._by_target(definition)
+                if quantity == "grad_target"
+                else self.exact(definition, grad=quantity != "value")
+            )
             source = exact.value if quantity == "value" else exact.grad
             assert source is not None, "the oracle was asked for a gradient"
             self._numbers[definition, quantity] = Known.of(source, self.dtype)

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 
 from lossbench.spec.case import Cell
 
-Quantity = Literal["value", "grad"]
+Quantity = Literal["value", "grad", "grad_target", "jvp"]
+"""value: the loss. grad: its derivative by the prediction, jvp: in forward mode, grad_target: by the target."""
 
 Level = Literal["tight", "stable", "kink", "digits_lost", "undefined", "differs", "invalid", "absent"]
 """tight: within 4 eps. stable: within 8 times what the formula owes. kink: right, and a subgradient was chosen.

@@ -19,7 +19,7 @@ class Answer:
     """What one cell computed, once, on its inputs.
 
     digest: SHA-256 of the inputs as the worker built them. value: reduced or unreduced losses.
-    grad: derivative of the summed value by y_pred, its shape; None for operation `value`.
+    grad: derivative of the summed value by y_pred (by y_true for operation `grad_target`), its shape; None for `value`.
     Arrays are in the carrier type of the dtype (see `lossbench.spec.formats`); result_dtype is the
     framework's own name of the value's type. compile_seconds: time to trace and compile, 0 if eager.
     first_call_seconds: the first call, compilation excluded where the framework tells them apart.

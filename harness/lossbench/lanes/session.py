@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from lossbench.lanes import evaluation
+from lossbench.lanes import derivatives, evaluation
 from lossbench.lanes.backends.base import Backend, Function, NoGradientError, Tensor, UnsupportedError
 from lossbench.lanes.measurement import Answer, Block
 from lossbench.spec import inputs
@@ -53,8 +53,12 @@ class Task:
     arrays: Mapping[str, Any]
     dtype: str
     mode: str
-    grad: bool
+    operation: str
     digest: str
+
+    @property
+    def grad(self) -> bool:
+        return self.operation != "value"
 
 
 class Session:
@@ -130,7 +134,7 @@ class Session:
             arrays=built.arrays,
             dtype=cell.case.dtype,
             mode=cell.lane.mode,
-            grad=cell.operation == "grad",
+            operation=cell.operation,
             digest=built.digest,
         )
 
@@ -147,7 +151,7 @@ class Session:
             arrays=settled,
             dtype=dtype,
             mode=self.mode,
-            grad=operation == "grad",
+            operation=operation,
             digest=inputs.digest(settled),
         )
 
@@ -189,12 +193,20 @@ class Session:
         eager = task.mode == "eager"
         placed = time.perf_counter()
         fn = program.checked(remember=eager)
-        call, result = backend.first_call(fn, task.mode, task.grad, arguments)
+        derived = None
+        if task.operation == "grad_target":
+            derived = derivatives.by_target(backend, fn, y_true, task.mode)
+        elif task.operation == "jvp":
+            derived = derivatives.forward(backend, fn, y_pred, task.mode)
+        if derived is None:
+            call, result = backend.first_call(fn, task.mode, task.grad, arguments)
+        else:
+            call, result = derived, derived(*arguments)
         backend.wait(result)
         first_seconds, compile_seconds = time.perf_counter() - placed, 0.0
-        if eager:
+        if eager and derived is None:
             call = backend.value_and_grad(program.lean()) if task.grad else program.lean()
-        else:  # what a second call does not need was compilation
+        elif not eager:  # what a second call does not need was compilation
             again = time.perf_counter()
             result = call(*arguments)
             backend.wait(result)
@@ -202,8 +214,11 @@ class Session:
             first_seconds, compile_seconds = second_seconds, max(0.0, first_seconds - second_seconds)
         value, grad = result if task.grad else (result, None)
         gradient = None if grad is None else backend.numpy(grad)
-        if gradient is not None and gradient.shape != np.shape(y_pred):
-            raise evaluation.WrongOutput(f"gradient has shape {gradient.shape}; expected y_pred's {np.shape(y_pred)}")
+        by = "y_true" if task.operation == "grad_target" else "y_pred"
+        if gradient is not None and gradient.shape != np.shape(task.arrays[by]):
+            raise evaluation.WrongOutput(
+                f"gradient has shape {gradient.shape}; expected {by}'s {np.shape(task.arrays[by])}"
+            )
         answer = Answer(
             status="ok",
             digest=task.digest,

@@ -68,7 +68,11 @@ _LOSS: Final = _c("loss", "string", "name of the loss")
 _LANE: Final = _c("lane", "string", "id of the lane: backend-device-mode, with threads and label where set")
 _BACKEND: Final = _c("backend", "string", "tensorflow, torch or jax")
 _BINDING: Final = _c("binding", "string", "which spelling of the loss in that backend")
-_OPERATION: Final = _c("operation", "string", "value, or grad: the value together with its gradient by the prediction")
+_OPERATION: Final = _c(
+    "operation",
+    "string",
+    "value, or with it: grad, its gradient by the prediction; grad_target, by the target; jvp, grad in forward mode",
+)
 
 CELLS: Final = Table(
     name="cells",
@@ -144,7 +148,7 @@ AGREEMENT: Final = Table(
         _OPERATION,
         _c("dtype", "string", "format under test"),
         _c("regime", "string", "kind of inputs"),
-        _c("quantity", "string", "value or grad"),
+        _c("quantity", "string", "value, grad, grad_target or jvp"),
         _c("against", "string", "oracle, or the id lane/binding of another cell of the same case"),
         _c("verdict", "string", "what the comparison means"),
         _c("class", "string", "class of a difference: rounding, convention, range, accuracy, domain, api or defect"),

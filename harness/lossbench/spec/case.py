@@ -8,13 +8,15 @@ from typing import Final, Literal
 from lossbench.spec.formats import FORMATS
 from lossbench.spec.loss import Scalar
 
-Operation = Literal["value", "grad"]
-"""`value`: the loss. `grad`: the loss together with its gradient by the prediction."""
+Operation = Literal["value", "grad", "grad_target", "jvp"]
+"""`value`: the loss. `grad`: the loss together with its gradient by the prediction. `grad_target`: with its gradient by
+the target. `jvp`: with its gradient by the prediction in forward mode, a pass for each number."""
 
 Mode = Literal["eager", "compiled", "xla"]
 """`compiled`: tf.function, torch.compile or jax.jit; `xla`: tf.function(jit_compile=True)."""
 
-OPERATIONS: Final[tuple[Operation, ...]] = ("value", "grad")
+OPERATIONS: Final[tuple[Operation, ...]] = ("value", "grad", "grad_target", "jvp")
+TIMED_OPERATIONS: Final[tuple[Operation, ...]] = ("value", "grad")
 
 
 def _scalar(value: Scalar) -> str:

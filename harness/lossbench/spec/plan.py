@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lossbench.spec.case import OPERATIONS, Case, Cell, Lane, Mode
+from lossbench.spec.case import OPERATIONS, TIMED_OPERATIONS, Case, Cell, Lane, Mode
 from lossbench.spec.catalogue import Catalogue
 from lossbench.spec.draw import Shape
 from lossbench.spec.errors import BadInput
@@ -147,7 +147,8 @@ def shape_of(loss: Loss, size: str) -> Shape | None:
 
 
 def _cells(sweep: Sweep, losses: Sequence[Loss], lanes: Sequence[Lane], selection: Selection) -> Iterator[Cell]:
-    operations = [o for o in OPERATIONS if o in (selection.operations or sweep.operations)]
+    possible = TIMED_OPERATIONS if sweep.timed else OPERATIONS
+    operations = [o for o in possible if o in (selection.operations or sweep.operations)]
     for loss in losses:
         for case in _cases(sweep, loss, selection):
             for operation in operations:

@@ -28,6 +28,7 @@ EDGES: Final = tuple(name for name in REGIMES if name != "typical")
 Bindings = Literal["first", "first and formula", "all"]
 Modes = Mapping[str, tuple[Mode, ...]]
 
+DERIVATIVES: Final[tuple[Operation, ...]] = ("grad_target", "jvp")
 EAGER: Final[Modes] = MappingProxyType(dict.fromkeys(MODES, ("eager",)))
 
 
@@ -143,6 +144,7 @@ FULL: Final = Profile(
     sweeps=(
         Sweep(modes=EAGER, dtypes=ALL_DTYPES, regimes=("typical", *EDGES), seeds=(0, 1, 2)),
         Sweep(modes=EAGER, dtypes=ALL_DTYPES, operations=("grad",), varied=True),
+        Sweep(modes=EAGER, dtypes=("float32", "float64"), regimes=("typical", *EDGES), operations=DERIVATIVES),
         Sweep(modes=EAGER, dtypes=ALL_DTYPES, sizes=("medium", "empty", "single", "wide", "long")),
         Sweep(modes=MODES, dtypes=ALL_DTYPES, regimes=("typical", *EDGES)),
         Sweep(timed=True, modes=MODES, dtypes=ALL_DTYPES, sizes=("small", "large")),

@@ -128,6 +128,10 @@ class Backend(ABC):
     def value_and_grad(self, fn: Function, *, argnum: int = 1, mode: str = "eager") -> Function:
         """A function of the same arguments: `(value, d sum(value) / d args[argnum])`, compiled as the mode says."""
 
+    def forward_gradient(self, fn: Function, *, argnum: int = 1) -> Function:  # noqa: ARG002
+        """As `value_and_grad`, by forward mode: a pass along each number of the argument, eagerly."""
+        raise UnsupportedError(f"{self.name} has no forward mode here")
+
     def first_call(self, fn: Function, mode: str, grad: bool, arguments: tuple[Tensor, ...]) -> tuple[Function, Any]:
         """Compiles, calls once, and returns the callable to keep with its result.
 

@@ -149,6 +149,26 @@ class JaxBackend(Backend):
 
         return self.compiled(run, mode)
 
+    def forward_gradient(self, fn: Function, *, argnum: int = 1) -> Function:
+        jax, jnp = self.jax, self.jnp
+
+        def run(*args: Tensor) -> tuple[Tensor, Tensor]:
+            point = args[argnum]
+
+            def total(moving: Tensor) -> Tensor:
+                return jnp.sum(fn(*args[:argnum], moving, *args[argnum + 1 :]))
+
+            directions = jnp.eye(point.size, dtype=point.dtype).reshape((point.size, *point.shape))
+            try:
+                slopes = jax.vmap(lambda along: jax.jvp(total, (point,), (along,))[1])(directions)
+            except TypeError as error:
+                if "custom_vjp" in str(error):
+                    raise UnsupportedError("no forward mode: " + str(error).split(". ")[0]) from error
+                raise
+            return fn(*args), slopes.reshape(point.shape)
+
+        return run
+
     def wait(self, result: Any) -> None:
         self.jax.block_until_ready(result)
 

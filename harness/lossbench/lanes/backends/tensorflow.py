@@ -167,6 +167,27 @@ class TensorFlowBackend(Backend):
 
         return self.compiled(run, mode)
 
+    def forward_gradient(self, fn: Function, *, argnum: int = 1) -> Function:
+        tf = self.tf
+
+        def run(*args: Tensor) -> tuple[Tensor, Tensor]:
+            point = args[argnum]
+            size = int(tf.size(point))
+            slopes = []
+            for along in tf.reshape(tf.eye(size, dtype=point.dtype), [size, *point.shape]):
+                try:
+                    with tf.autodiff.ForwardAccumulator(point, along) as forward:
+                        total = tf.reduce_sum(fn(*args))
+                except LookupError as error:  # an operation without a gradient
+                    raise UnsupportedError(f"no forward mode: {error}") from error
+                slope = forward.jvp(total)
+                if slope is None:
+                    raise NoGradientError
+                slopes.append(slope)
+            return fn(*args), tf.reshape(tf.stack(slopes), point.shape) if slopes else tf.zeros_like(point)
+
+        return run
+
     def first_call(self, fn: Function, mode: str, grad: bool, arguments: tuple[Tensor, ...]) -> tuple[Function, Any]:
         try:
             return super().first_call(fn, mode, grad, arguments)

@@ -189,6 +189,24 @@ class TorchBackend(Backend):
 
         return run
 
+    def forward_gradient(self, fn: Function, *, argnum: int = 1) -> Function:
+        torch = self.torch
+
+        def run(*args: Tensor) -> tuple[Tensor, Tensor]:
+            point = args[argnum].detach()
+
+            def total(moving: Tensor) -> Tensor:
+                return fn(*args[:argnum], moving, *args[argnum + 1 :]).sum()
+
+            directions = torch.eye(point.numel(), dtype=point.dtype, device=point.device).reshape(-1, *point.shape)
+            try:
+                slopes = [torch.func.jvp(total, (point,), (along,))[1] for along in directions]
+            except NotImplementedError as error:
+                raise UnsupportedError("no forward mode: " + str(error).split(". ")[0]) from error
+            return fn(*args), torch.stack(slopes).reshape(point.shape) if slopes else torch.zeros_like(point)
+
+        return run
+
     def first_call(self, fn: Function, mode: str, grad: bool, arguments: tuple[Tensor, ...]) -> tuple[Function, Any]:
         if mode != "compiled":
             return super().first_call(fn, mode, grad, arguments)
