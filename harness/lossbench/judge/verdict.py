@@ -11,6 +11,9 @@ from lossbench.spec.case import Cell
 Quantity = Literal["value", "grad", "grad_target", "jvp"]
 """value: the loss. grad: its derivative by the prediction, jvp: in forward mode, grad_target: by the target."""
 
+USUAL: Final[tuple[Quantity, ...]] = ("value", "grad")
+"""What an answer holds unless a further derivative was asked for."""
+
 Level = Literal["tight", "stable", "kink", "digits_lost", "undefined", "differs", "invalid", "absent"]
 """tight: within 4 eps. stable: within 8 times what the formula owes. kink: right, and a subgradient was chosen.
 digits_lost: owed by the formula, yet more than 1% off. undefined: no result exists that could be right.

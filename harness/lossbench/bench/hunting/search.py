@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, get_args
+from typing import Final
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from lossbench.bench.hunting.probes import Probe
 from lossbench.bench.hunting.shrinking import LIMIT_SECONDS, Shrinking
 from lossbench.bench.hunting.witness import Witness
 from lossbench.judge.reference import Reference
-from lossbench.judge.verdict import Quantity
+from lossbench.judge.verdict import USUAL, Quantity
 from lossbench.lanes.measurement import Answer
 from lossbench.spec import inputs
 from lossbench.spec.case import Case
@@ -81,7 +81,7 @@ class Search:
             answer = one.answer.result()
             if not self._is_usable(witness, one.backend, one.binding, answer):
                 continue
-            for quantity in get_args(Quantity):
+            for quantity in USUAL:
                 if self.clock.turn_over:
                     return []
                 seen = self._seen(witness, reference, answer, quantity, one.backend, one.binding)
@@ -168,7 +168,7 @@ class Search:
             plain = Witness(loss=loss, dtype=dtype, arrays=inputs.build(loss, case).arrays, source="ordinary inputs")
             ordinary = self.asking.ask(plain, backend, binding)
             self._usable[mark] = ordinary.status == "ok"
-            for quantity in get_args(Quantity):
+            for quantity in USUAL:
                 verdict = self.asking.judged(plain, ordinary, backend, binding, quantity)
                 if verdict is not None and verdict.klass == "api":
                     self._usable[mark] = False
