@@ -158,6 +158,14 @@ def test_a_few_alike_rounding_errors_are_no_factor() -> None:
     assert judged(MAE, arrays(0 * y_pred, y_pred), value=off)["value"].klass == "defect"
 
 
+def test_a_factor_at_a_jump_or_of_flushed_numbers_is_none() -> None:
+    """The wrong side of a jump is twice or minus the slope of the right one, and so is a subnormal difference of 0."""
+    wrong_side = judged(MAE, arrays([1.0, 1.0], [1 + EPS32, 2.0]), value=[EPS32, 1.0], grad=[-1.0, 1.0])["grad"]
+    assert (wrong_side.klass, wrong_side.convention) == ("kink", "side chosen by rounding")
+    flushed = judged(MAE, arrays([1e-39, 0.0], [2e-39, 1.0]), value=[1e-39, 1.0], grad=[-1.0, 1.0])["grad"]
+    assert flushed.klass == "range"
+
+
 def test_a_single_number_is_a_whole_multiple_or_none() -> None:
     """In bfloat16 any number is nearly a whole multiple of any other, so that says nothing there."""
     for times, klass in ((2.0, "defect"), (1 / 3, "defect"), (-1.0, "defect"), (2.1, "accuracy")):

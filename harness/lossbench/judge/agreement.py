@@ -134,8 +134,6 @@ def _class_of(
         klass, why = classes.explain(left, reference.loss, reference.arrays, reference.dtype, reference.params)
         if klass != "defect":
             return level, klass, "", why if name == "exact" else f"beside the definition {name}, {why}"
-        if classes.factor(left, reference.dtype):
-            continue
         if beside := nearby.explain(reference, computed, quantity, left, name):
             return beside
     klass, why = classes.explain(seen, reference.loss, reference.arrays, reference.dtype, reference.params)

@@ -63,10 +63,10 @@ def explain(
     saturated = (got == 0) | (np.abs(got) == fmt.max)
     if (saturated & ~underflow).any() and leaves_range(arrays, fmt):
         return "range", "an intermediate overflows, underflows or saturates though the result fits"
-    if reason := factor(wrong, dtype):
-        return "defect", reason
     if reason := _beyond(wrong, loss, arrays, fmt):
         return "range", reason
+    if reason := factor(wrong, dtype):
+        return "defect", reason
     terms = max(1, int(np.size(arrays["y_pred"]) / max(1, wrong.got.size)))
     if _lost(error, expected, wrong, scale=scale, terms=terms, fmt=fmt):
         return "accuracy", "digits are lost beyond what the formula owes"
