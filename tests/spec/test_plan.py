@@ -54,7 +54,15 @@ def test_a_profile_makes_every_cell_once_and_every_case_can_be_built(two: Catalo
 def test_every_loss_backend_operation_and_mode_is_in_standard(two: Catalogue) -> None:
     seen = {(c.case.loss, c.lane.backend, c.lane.mode, c.operation) for c in made(two).cells}
     have = {("absolute", b) for b in MODES} | {("entropy", "tensorflow"), ("entropy", "torch")}
-    assert seen == {(loss, b, m, o) for loss, b in have for m in MODES[b] for o in ("value", "grad")}
+    # where a program takes seconds to compile, one gives value and gradient
+    together = {("tensorflow", "xla"), ("torch", "compiled")}
+    assert seen == {
+        (loss, b, m, o)
+        for loss, b in have
+        for m in MODES[b]
+        for o in ("value", "grad")
+        if o == "grad" or (b, m) not in together
+    }
     assert made(two).absent == (("entropy", "jax"),)
     assert {(c.case.loss, c.case.params) for c in made(two).cells} >= {("absolute", (("delta", 1.0),)), ("entropy", ())}
 
