@@ -17,6 +17,7 @@ from lossbench.judge.ledger import LedgerResult
 from lossbench.record import frames
 from lossbench.record import run as runs
 from lossbench.show import exports
+from lossbench.show.plain import plain
 
 BaselinePath = Annotated[Path, typer.Option("--baseline", help="Folder written by `lossbench baseline`.")]
 Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The slowdown that matters: 0.25 is 25%.")]
@@ -85,7 +86,8 @@ def say(result: GateResult) -> None:
     if result.compared_times:
         typer.echo(f"half of the timed cells would have shown a slowdown of {result.smallest_change:.0%}")
     for finding in result.findings:
-        typer.echo(f"{finding.outcome:<13} {finding.topic:<10} {finding.subject} {finding.quantity}  {finding.reason}")
+        where = f"{finding.outcome:<13} {finding.topic:<10} {finding.subject} {finding.quantity}"
+        typer.echo(plain(f"{where}  {finding.reason}"))
 
 
 def _record(result: GateResult) -> dict[str, object]:
