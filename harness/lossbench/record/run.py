@@ -176,6 +176,21 @@ def latest(results: Path) -> Path:
     return found[-1]
 
 
+def going(path: Path) -> bool:
+    """Whether some process writes the run at this moment; a killed one does not, whatever run.json says."""
+    try:
+        descriptor = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def recorded(results: Path) -> list[Path]:
     """The folders of all runs of a results folder, the oldest first."""
     return sorted(path.parent for path in results.glob("*T*Z-*/run.json"))
