@@ -20,7 +20,6 @@ from lossbench.judge.gate import Finding, GateResult
 from lossbench.record.frames import Tables
 from lossbench.show import page as report
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make setup")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<script>window.hit=1</script><img src=x onerror=window.hit=1>\"'&{{7*7}}"
@@ -29,6 +28,7 @@ RUN = "20261122T140300Z-abc123"
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make setup")
     if not Path(CHROMIUM).exists():
         pytest.skip(f"no Chromium at {CHROMIUM}: apt-get install chromium")
     with playwright.sync_playwright() as started:
