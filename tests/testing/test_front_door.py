@@ -74,6 +74,12 @@ def test_another_framework(assert_same_loss):
 
     assert_same_loss(torch.nn.MSELoss(), squares, like="mse")
 
+def test_settings_are_put_back(loss_agrees):
+    import jax
+
+    loss_agrees(lambda y_true, y_pred: (y_true - y_pred) ** 2, like="mse", backend="jax", dtypes=["float64"])
+    assert not jax.config.jax_enable_x64
+
 def test_not_the_same(assert_same_loss):
     assert_same_loss(torch.nn.HuberLoss(), torch.nn.MSELoss(), like="huber", regimes=["typical"])
 """
@@ -95,7 +101,7 @@ def failure_of(name: str, output: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("name", ["test_right", "test_another_framework"])
+@pytest.mark.parametrize("name", ["test_right", "test_another_framework", "test_settings_are_put_back"])
 def test_what_is_right_passes(name: str, users: str) -> None:
     assert f"PASSED test_theirs.py::{name}" in users, users
 
