@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lossbench import Binding, Loss, domains
+from lossbench.record import frames
 from lossbench.record.frames import Tables
-from lossbench.record.tables import CURVES, TABLES, Table
+from lossbench.record.tables import CURVES, SCHEMA_VERSION, TABLES, Table
 from lossbench.spec.formats import FORMATS
 
 BACKENDS = ("tensorflow", "torch", "jax")
@@ -88,6 +91,20 @@ def make(losses: Mapping[str, Loss], *, seed: int = 0, visits: int = 8) -> Table
     rows["facts"] = [{"key": key, "value": value} for key, value in FACTS.items()]
     frames = {name: _frame(TABLES[name], rows[name]) for name in TABLES}
     return Tables(**{**frames, "curves": curves(losses)})
+
+
+def record(
+    results: Path, tables: Tables, *, name: str = "20261122T140300Z-abc123", suites: tuple[str, ...] = ()
+) -> Path:
+    """The same as a finished run's folder."""
+    folder = results / name
+    folder.mkdir(parents=True)
+    for table in TABLES.values():
+        rows = ({str(k): v for k, v in row.items()} for row in getattr(tables, table.name).to_dict("records"))
+        frames.write_parquet(folder / f"{table.name}.parquet", frames.arrow(table, rows))
+    manifest = {"id": name, "schema_version": SCHEMA_VERSION, "state": "finished", "request": {"suites": list(suites)}}
+    (folder / "run.json").write_text(json.dumps(manifest))
+    return folder
 
 
 def _binding(

@@ -9,14 +9,14 @@ from typing import Annotated, Literal, cast
 
 import typer
 
+from lossbench.commands import outlets
 from lossbench.commands.options import RESULTS, Json, Results, RunId, chosen
 from lossbench.commands.runs import run_folder
 from lossbench.judge import gate, ledger
 from lossbench.judge.gate import GateResult
 from lossbench.judge.ledger import LedgerResult
-from lossbench.record import frames
 from lossbench.record import run as runs
-from lossbench.show import exports
+from lossbench.show.plain import plain
 
 BaselinePath = Annotated[Path, typer.Option("--baseline", help="Folder written by `lossbench baseline`.")]
 Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The slowdown that matters: 0.25 is 25%.")]
@@ -30,6 +30,7 @@ Ledger = Annotated[bool, typer.Option("--ledger/--no-ledger", help="Fail on a de
 
 Markdown = Annotated[Path | None, typer.Option("--markdown", metavar="OUT", help="Write the result as Markdown.")]
 Junit = Annotated[Path | None, typer.Option("--junit", metavar="OUT", help="Write the result as JUnit XML.")]
+Sarif = Annotated[Path | None, typer.Option("--sarif", metavar="OUT", help="Write what fails as SARIF 2.1.0.")]
 
 TOPICS = ("agreement", "timing")
 
@@ -45,12 +46,14 @@ def command(
     results: Results = RESULTS,
     markdown: Markdown = None,
     junit: Junit = None,
+    sarif: Sarif = None,
     json: Json = False,
 ) -> None:
     """Compare a run with a baseline. Exit status 0: nothing worse; 1: something is; 2: cannot tell.
 
     Agreement verdicts are compared exactly; times as ratios between neighbours, on like machines and versions only.
     A defect that the ledger of known ones lacks is worse, baseline or not; so is a known one that a whole run misses.
+    In a GitHub job the Markdown is added to the step's summary by itself.
 
     Example: lossbench gate --baseline results/baseline
     """
@@ -61,9 +64,7 @@ def command(
         before = before.restricted(set(after.cells["cell"]))
     result = gate.compare(before, after, margin=margin, strict=strict, topics=topics)
     defects = ledger.of_run(after, runs.manifest(folder)["request"]) if known and "agreement" in topics else None
-    for out, text in ((markdown, exports.markdown), (junit, exports.junit)):
-        if out is not None:
-            frames.write_whole(out, text(result).encode())
+    outlets.write(result, defects, folder, cells=set(after.cells["cell"]), markdown=markdown, junit=junit, sarif=sarif)
     surprised = bool(defects and defects.exit_status)
     if json:
         print(jsonlib.dumps(_record(result) | _surprises(defects), indent=1, default=str))
@@ -85,7 +86,8 @@ def say(result: GateResult) -> None:
     if result.compared_times:
         typer.echo(f"half of the timed cells would have shown a slowdown of {result.smallest_change:.0%}")
     for finding in result.findings:
-        typer.echo(f"{finding.outcome:<13} {finding.topic:<10} {finding.subject} {finding.quantity}  {finding.reason}")
+        where = f"{finding.outcome:<13} {finding.topic:<10} {finding.subject} {finding.quantity}"
+        typer.echo(plain(f"{where}  {finding.reason}"))
 
 
 def _record(result: GateResult) -> dict[str, object]:

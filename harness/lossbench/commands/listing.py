@@ -71,7 +71,7 @@ def _record(family: str, loss: Loss) -> dict[str, Any]:
 def _print_losses(
     known: catalogue.Catalogue, losses: tuple[Loss, ...], backends: tuple[str, ...], *, long: bool
 ) -> None:
-    console = _console()
+    console = console_for()
     if long:
         for loss in losses:
             console.print(terminal.described(loss, known.family(loss.name), backends))
@@ -80,7 +80,7 @@ def _print_losses(
     console.print(f"{len(losses)} loss{'es' * (len(losses) != 1)}", markup=False, highlight=False)
 
 
-def _console() -> Console:
+def console_for() -> Console:
     """As wide as the terminal; into a file or a pipe one line a row, whatever its length."""
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
@@ -96,7 +96,7 @@ def _print_coverage(found: Coverage, *, as_json: bool) -> None:
             )
         )
         return
-    console = _console()
+    console = console_for()
     for backend in found.backends:
         rows = [row for row in found.rows if row.backend == backend]
         bound = [row for row in rows if row.losses]

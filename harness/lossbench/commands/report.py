@@ -1,27 +1,69 @@
-"""`lossbench report`: write the report of a recorded run again. Needs no framework."""
+"""`lossbench report`: write the report of a recorded run again, compared with another, or while it goes on."""
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
 from lossbench.commands.options import REPORTS, RESULTS, Reports, Results, RunId
 from lossbench.commands.runs import run_folder
+from lossbench.judge import gate
+from lossbench.judge.baseline import Baseline
 from lossbench.record import run as runs
+from lossbench.record.frames import Tables
 from lossbench.show import page
 from lossbench.spec import catalogue
 
+EVERY_SECONDS: Final = 5
 
-def command(run: RunId = "", results: Results = RESULTS, reports: Reports = REPORTS) -> None:
-    """Write the report of a recorded run, also of one that was interrupted.
+Against = Annotated[
+    str, typer.Option("--against", metavar="RUN", help="Say what changed since this run: an id, a folder, a baseline.")
+]
+Watch = Annotated[bool, typer.Option("--watch", help="Write it again as rows arrive, until the run ends.")]
+
+
+def command(
+    run: RunId = "", against: Against = "", watch: Watch = False, results: Results = RESULTS, reports: Reports = REPORTS
+) -> None:
+    """Write the report of a recorded run, also of one that was interrupted or goes on.
 
     Example: lossbench report
+    Example: lossbench report --against results/baseline
     """
     folder = run_folder(results, run)
-    tables = runs.read(folder)
+    before = _before(results, against) if against else None
     suites = [Path(path) for path in runs.manifest(folder)["request"].get("suites", ())]
     known = catalogue.load([path for path in suites if path.exists()], backend="")
-    written = page.write(tables, known, reports, folder.name, run_folder=folder)
+
+    def write(going: bool) -> Path:
+        tables = runs.read(folder)
+        result = gate.compare(before, tables) if before is not None else None
+        again = EVERY_SECONDS if going else 0
+        return page.write(tables, known, reports, folder.name, gate=result, run_folder=folder, again_seconds=again)
+
+    written = follow(folder, write, lambda: time.sleep(EVERY_SECONDS)) if watch else write(False)
     typer.echo(os.path.relpath(written))
+
+
+def follow(run: Path, write: Callable[[bool], Path], wait: Callable[[], None]) -> Path:
+    """Write while the run grows, and once more when it has ended: `write` is told whether it goes on."""
+    seen = -1
+    while runs.going(run):
+        size = (run / "journal.jsonl").stat().st_size
+        if size != seen:
+            seen = size
+            write(True)
+        wait()
+    return write(False)
+
+
+def _before(results: Path, name: str) -> Baseline | Tables:
+    """A committed baseline, or a run. BadInput, RunDamaged."""
+    if (Path(name) / "agreement.csv.gz").exists():
+        return gate.load_baseline(Path(name))
+    return runs.read(run_folder(results, name))

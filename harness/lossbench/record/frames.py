@@ -25,6 +25,7 @@ _ARROW: Final[dict[ColumnType, pa.DataType]] = {
     "doubles": pa.list_(pa.float64()),
     "ints": pa.list_(pa.int64()),
 }
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _VERSION_KEY: Final = b"lossbench.schema_version"
 
 
@@ -156,6 +157,17 @@ def summary(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     for name, share in (("quartile1_seconds", 0.25), ("median_seconds", 0.5), ("quartile3_seconds", 0.75)):
         columns[name] = times.quantile(share)
     return identity.join(blocks).join(pd.DataFrame(columns)).reset_index()
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """As CSV text in which no spreadsheet sees a formula: text that begins like one gets an apostrophe before it."""
+    text = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
+    guarded = {name: frame[name].map(_guarded) for name in text}
+    return frame.assign(**guarded).to_csv(index=False)
+
+
+def _guarded(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def read_all(folder: Path) -> dict[str, pa.Table]:

@@ -121,7 +121,7 @@ class RunFolder:
         tables = frames.tables(contents)
         for name, table in TABLES.items():
             frames.write_parquet(self.path / f"{name}.parquet", contents[name])
-            text = frames.summary(table, getattr(tables, name)).to_csv(index=False)
+            text = frames.csv(frames.summary(table, getattr(tables, name)))
             frames.write_whole(self.path / f"{name}.csv", text.encode())
         self._say(state="finished" if complete else "interrupted")
         self.close()
@@ -170,10 +170,30 @@ def manifest(path: Path) -> dict[str, Any]:
 
 def latest(results: Path) -> Path:
     """The newest run of a results folder. BadInput if there is none."""
-    runs = sorted(path.parent for path in results.glob("*T*Z-*/run.json"))
-    if not runs:
+    found = recorded(results)
+    if not found:
         raise BadInput(subject=str(results), expected="a run", received="none", remedy="make one with `lossbench run`")
-    return runs[-1]
+    return found[-1]
+
+
+def going(path: Path) -> bool:
+    """Whether some process writes the run at this moment; a killed one does not, whatever run.json says."""
+    try:
+        descriptor = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def recorded(results: Path) -> list[Path]:
+    """The folders of all runs of a results folder, the oldest first."""
+    return sorted(path.parent for path in results.glob("*T*Z-*/run.json"))
 
 
 def _from_journal(path: Path) -> dict[str, pa.Table]:

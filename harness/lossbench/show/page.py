@@ -33,9 +33,11 @@ def render(
     run_id: str = "",
     gate: GateResult | None = None,
     results_href: str = "",
+    again_seconds: int = 0,
 ) -> str:
     """The page as text. gate: a comparison with a baseline, if one was made.
 
+    again_seconds: while a run goes on, after how long the page loads itself again; 0 for never.
     results_href: relative address of the run's folder, for links to its CSV files; empty for none.
     """
     style, script = _text("style.css"), _text("script.js")
@@ -54,6 +56,7 @@ def render(
         script=Markup(script),
         policy=_policy(style, script),
         run_id=run_id,
+        again_seconds=again_seconds,
         results_href=results_href,
         csvs=CSVS,
         **content.of(tables, catalogue, gate, run_id),
@@ -68,12 +71,13 @@ def write(
     *,
     gate: GateResult | None = None,
     run_folder: Path | None = None,
+    again_seconds: int = 0,
 ) -> Path:
     """Write reports/<run id>/index.html in one step and let reports/latest lead to it. Returns the file."""
     folder = reports_dir / run_id
     folder.mkdir(parents=True, exist_ok=True)
     href = Path(os.path.relpath(run_folder, folder)).as_posix() if run_folder else ""
-    text = render(tables, catalogue, run_id=run_id, gate=gate, results_href=href)
+    text = render(tables, catalogue, run_id=run_id, gate=gate, results_href=href, again_seconds=again_seconds)
     page = folder / "index.html"
     write_whole(page, text.encode())
     _point(reports_dir / "latest", folder)

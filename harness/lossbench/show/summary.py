@@ -145,7 +145,7 @@ def change(gate: GateResult | None, rankings: Sequence[Ranking]) -> Answer:
     width = resolution(rankings)
     seen = f"A time is known to ±{fmt.percent(width)} here (median over timed cells)." if math.isfinite(width) else ""
     if gate is None:
-        cannot = "This page cannot say: the run was not compared; `lossbench gate --baseline PATH` does that."
+        cannot = "This page cannot say: the run was not compared; `lossbench report --against RUN` does that."
         return Answer(question=question, tone="unknown", sentences=tuple(s for s in (cannot, seen) if s))
     tone, word = {0: ("good", "No"), 1: ("bad", "Yes")}.get(gate.exit_status, ("unknown", "It cannot be told"))
     counts = gate.counts

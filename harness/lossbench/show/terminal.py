@@ -14,6 +14,7 @@ from lossbench.record.frames import Tables
 from lossbench.show import content, findings, summary, times
 from lossbench.show.content import Catalogue
 from lossbench.show.marks import Mark
+from lossbench.show.plain import plain, said
 from lossbench.spec.loss import Loss
 
 _STYLES: Final = {0: "green", 1: "dim", 2: "blue", 3: "blue", 4: "yellow", 5: "dark_orange"}
@@ -22,7 +23,8 @@ SHOWN: Final = 12
 BACKENDS: Final = ("tensorflow", "torch", "jax")
 
 
-def _style(mark: Mark) -> str:
+def style(mark: Mark) -> str:
+    """The terminal's colour of a mark; its letter stands beside it."""
     return _STYLES.get(mark.severity, "red")
 
 
@@ -40,9 +42,9 @@ def losses(chosen: Iterable[Loss], families: Mapping[str, str], backends: Iterab
     for loss in chosen:
         if families.get(loss.name, "") != family:
             family = families.get(loss.name, "")
-            table.add_row(Text(family, "bold blue"))
-        spelled = [Text(", ".join(b.name for b in loss.bindings_of(backend)) or "-") for backend in shown]
-        table.add_row(Text(loss.name), *spelled)
+            table.add_row(said(family, "bold blue"))
+        spelled = [said(", ".join(b.name for b in loss.bindings_of(backend)) or "-") for backend in shown]
+        table.add_row(said(loss.name), *spelled)
     return table
 
 
@@ -64,9 +66,9 @@ def described(loss: Loss, family: str, backends: Iterable[str] = BACKENDS) -> Gr
             for backend in backends
         },
     }
-    for name, said in rows.items():
-        grid.add_row(Text(f"  {name}", "dim"), Text(said or "-"))
-    return Group(Text(loss.name, "bold"), grid, Text(""))
+    for name, text in rows.items():
+        grid.add_row(Text(f"  {name}", "dim"), said(text or "-"))
+    return Group(said(loss.name, "bold"), grid, Text(""))
 
 
 def run(tables: Tables, catalogue: Catalogue, gate: GateResult | None = None) -> Group:
@@ -80,18 +82,18 @@ def run(tables: Tables, catalogue: Catalogue, gate: GateResult | None = None) ->
         summary.speed(times.headline(ranked), titles),
         summary.change(gate, ranked),
     )
-    said = [Text.assemble((f"{a.question} ", "bold"), " ".join(a.sentences)) for a in answers]
-    return Group(*said, _look(found, findings.stories(findings.absences(tables.cells))))
+    lines = [Text.assemble((f"{a.question} ", "bold"), plain(" ".join(a.sentences))) for a in answers]
+    return Group(*lines, _look(found, findings.stories(findings.absences(tables.cells))))
 
 
 def _look(found: list[findings.Finding], broken: list[findings.Story]) -> Table:
     table = Table("class", "loss", "backend", "why", box=None, pad_edge=False, header_style="bold")
     for story in broken[:4]:
         losses_named = ", ".join(story.losses[:3]) + (", ..." if len(story.losses) > 3 else "")
-        table.add_row(Text(story.mark.key, _style(story.mark)), Text(losses_named), story.backend, Text(story.reason))
+        table.add_row(Text(story.mark.key, style(story.mark)), said(losses_named), story.backend, said(story.reason))
     for each in found[: content.SHOWN_AT_ONCE]:
         where = f"{each.backend} {each.binding}"
-        table.add_row(Text(each.mark.key, _style(each.mark)), Text(each.loss), Text(where), Text(each.reason))
+        table.add_row(Text(each.mark.key, style(each.mark)), said(each.loss), said(where), said(each.reason))
     return table
 
 
@@ -105,7 +107,7 @@ def gate(result: GateResult) -> Group:
     head.append(", ".join(f"{n} {outcome.replace('_', ' ')}" for outcome, n in counts.items()) or "no finding")
     table = Table("outcome", "what", "quantity", "reason", box=None, pad_edge=False, header_style="bold")
     for f in result.findings[:SHOWN]:
-        style = _OUTCOMES.get(f.outcome, "")
-        table.add_row(Text(f.outcome, style), Text(f.subject), f.quantity or f.topic, Text(f.reason))
+        colour = _OUTCOMES.get(f.outcome, "")
+        table.add_row(Text(f.outcome, colour), said(f.subject), f.quantity or f.topic, said(f.reason))
     left = len(result.findings) - SHOWN
     return Group(head, table, Text(f"and {left} more" if left > 0 else "", "dim"))

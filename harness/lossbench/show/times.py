@@ -80,7 +80,7 @@ def rankings(
     """One ranking per timed group. documented: (loss, backend) -> the binding that the documentation shows."""
     if measurements.empty:
         return []
-    seen = _visits(measurements)
+    seen = visits(measurements)
     bad = agreement[(agreement["against"] == "oracle") & ~agreement["class"].isin((*timing.NUMERICALLY_RIGHT, ""))]
     wrong = set(bad["cell"])
     groups = dict(zip(measurements["cell"], timing.group_of(measurements), strict=True))
@@ -91,7 +91,7 @@ def rankings(
     return [_ranking(rows, seen, wrong, documented) for rows in members.values()]
 
 
-def _visits(measurements: pd.DataFrame) -> dict[str, dict[int, float]]:
+def visits(measurements: pd.DataFrame) -> dict[str, dict[int, float]]:
     """cell -> visit -> median seconds per call of its rounds: the replicate."""
     found: dict[str, dict[int, float]] = {}
     good = measurements[measurements["status"] == "ok"]

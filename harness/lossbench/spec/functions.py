@@ -91,14 +91,14 @@ def functions(module: ModuleType, path: Path) -> tuple[dict[str, Function], list
         if isinstance(shape, str):
             passed_over.append(f"{name} (line {line}): {shape}")
             continue
-        factory, swapped, takes, defaults = shape
+        factory, pred_first, takes, defaults = shape
         backends = _backends(backend or said, f"{path}:{line}", obj, plain, tree)
         found[name] = Function(
             name=name,
             line=line,
             backends=backends,
             factory=factory,
-            reversed=swapped,
+            reversed=pred_first,
             takes=takes,
             defaults=defaults,
             like=mark,
@@ -148,17 +148,17 @@ def _shape(
     }
     inner = _returned(node)
     if inner is not None and all(name in given for name in required):
-        if not marked and not _recognisable(inner):
+        if not marked and not recognisable(inner):
             return f"the function that it returns takes {inner}, which do not read as (y_true, y_pred)"
-        return True, _swapped(inner), tuple(p.name for p in parameters), defaults
-    if inner is not None and not (len(required) == 2 and _recognisable(tuple(required))):
+        return True, swapped(inner), tuple(p.name for p in parameters), defaults
+    if inner is not None and not (len(required) == 2 and recognisable(tuple(required))):
         return f"a factory whose parameters {tuple(required)} have no default"
     names = tuple(p.name for p in parameters)[:2]
     if len(required) != 2 or tuple(required) != names:
         return f"it takes {len(required)} arguments without a default, a loss takes y_true and y_pred"
-    if not marked and not _recognisable(names):
+    if not marked and not recognisable(names):
         return f"its parameters {names} do not read as (y_true, y_pred)"
-    return False, _swapped(names), tuple(p.name for p in parameters[2:]), defaults
+    return False, swapped(names), tuple(p.name for p in parameters[2:]), defaults
 
 
 def _returned(node: ast.AST | None) -> tuple[str, ...] | None:
@@ -173,12 +173,14 @@ def _returned(node: ast.AST | None) -> tuple[str, ...] | None:
     return tuple(a.arg for a in made.args.args[:2])
 
 
-def _recognisable(names: tuple[str, ...]) -> bool:
+def recognisable(names: tuple[str, ...]) -> bool:
+    """Whether two parameter names read as a target and a prediction, in either order."""
     first, second = names
-    return bool(_TRUE.search(first) and _PRED.search(second)) or _swapped(names)
+    return bool(_TRUE.search(first) and _PRED.search(second)) or swapped(names)
 
 
-def _swapped(names: tuple[str, ...]) -> bool:
+def swapped(names: tuple[str, ...]) -> bool:
+    """Whether two parameter names read as a prediction and then a target."""
     first, second = names
     straight = _TRUE.search(first) and _PRED.search(second)
     return bool(not straight and _PRED.search(first) and _TRUE.search(second))
@@ -194,9 +196,9 @@ def _backends(said: str, place: str, obj: Any, function: FunctionType, tree: ast
                 remedy="correct BACKEND or like(..., backend=)",
             )
         return (FRAMEWORKS[said],)
-    used = _used(function, function.__code__.co_filename, set()) | {_backend_of(type(obj).__module__)}
-    used = used - {""} or {_backend_of(root) for root in imported(tree)}
-    return tuple(b for b in BACKENDS if b in used) or BACKENDS
+    seen = used(function) | {backend_of(type(obj).__module__)}
+    seen = seen - {""} or {backend_of(root) for root in imported(tree)}
+    return tuple(b for b in BACKENDS if b in seen) or BACKENDS
 
 
 def imported(tree: ast.Module) -> set[str]:
@@ -210,12 +212,14 @@ def imported(tree: ast.Module) -> set[str]:
     return roots
 
 
-def _backend_of(module_name: str | None) -> str:
+def backend_of(module_name: str | None) -> str:
+    """The backend that a module belongs to, or an empty string."""
     return FRAMEWORKS.get(str(module_name).split(".")[0], "")
 
 
-def _used(function: FunctionType, file: str, seen: set[int]) -> set[str]:
+def used(function: FunctionType, seen: set[int] | None = None) -> set[str]:
     """The backends of the modules that a function refers to, through other functions of its own file too."""
+    seen, file = set() if seen is None else seen, function.__code__.co_filename
     if id(function) in seen:
         return set()
     seen.add(id(function))
@@ -223,15 +227,15 @@ def _used(function: FunctionType, file: str, seen: set[int]) -> set[str]:
     cells = [c.cell_contents for c in function.__closure__ or () if c.cell_contents is not function]
     for name in _names(function.__code__):
         if name not in function.__globals__:
-            backends.add(_backend_of(name))  # an import inside the function
+            backends.add(backend_of(name))  # an import inside the function
             continue
         cells.append(function.__globals__[name])
     for value in cells:
         inner = unwrapped(value)
         if inner is not None and inner.__code__.co_filename == file:
-            backends |= _used(inner, file, seen)
+            backends |= used(inner, seen)
         else:
-            backends.add(_backend_of(value.__name__ if isinstance(value, ModuleType) else _home(value)))
+            backends.add(backend_of(value.__name__ if isinstance(value, ModuleType) else _home(value)))
     return backends - {""}
 
 

@@ -19,7 +19,8 @@ import os
 import resource
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from importlib.util import find_spec
 from itertools import count
@@ -88,6 +89,12 @@ class Backend(ABC):
     def installed(cls) -> bool:
         """Whether this interpreter has the framework; does not import it."""
         return find_spec(cls.module) is not None
+
+    @classmethod
+    @contextmanager
+    def borrowed(cls) -> Iterator[int]:
+        """Somebody else's process: gives the number of threads in force; at the end every setting is as it was."""
+        yield 1
 
     @staticmethod
     def environ(threads: int, device: str) -> dict[str, str]:  # noqa: ARG004 - the default needs neither

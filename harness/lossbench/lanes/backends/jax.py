@@ -8,7 +8,8 @@ order, and waiting for the last one would not mean that all are computed.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -74,6 +75,20 @@ class JaxBackend(Backend):
     name, module = "jax", "jax"
     modes = ("eager", "compiled")
     distributions = ("jax", "jaxlib", "optax")
+
+    @classmethod
+    @contextmanager
+    def borrowed(cls) -> Iterator[int]:
+        import jax
+
+        config = cast(Any, jax).config
+        names = ("jax_enable_x64", "jax_cpu_enable_async_dispatch")
+        before = {name: config.values[name] for name in names}
+        try:
+            yield 1
+        finally:
+            for name, value in before.items():
+                config.update(name, value)
 
     @staticmethod
     def environ(threads: int, device: str) -> dict[str, str]:

@@ -8,7 +8,8 @@ again with it, as tf.function would by default, and the fact `autograph` says so
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -91,6 +92,19 @@ class TensorFlowBackend(Backend):
     name, module = "tensorflow", "tensorflow"
     modes = ("eager", "compiled", "xla")
     distributions = ("tensorflow", "tensorflow-cpu", "keras")
+
+    @classmethod
+    @contextmanager
+    def borrowed(cls) -> Iterator[int]:
+        import keras
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()  # from here on the numbers of threads cannot change
+        floatx = keras.config.floatx()
+        try:
+            yield tf.config.threading.get_intra_op_parallelism_threads()
+        finally:
+            keras.config.set_floatx(floatx)
 
     @staticmethod
     def environ(threads: int, device: str) -> dict[str, str]:

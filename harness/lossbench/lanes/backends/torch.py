@@ -7,7 +7,8 @@ get it, and the fact `graph` says `broken`. The timed call of `grad` is forward 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -108,6 +109,17 @@ class TorchBackend(Backend):
     name, module = "torch", "torch"
     modes = ("eager", "compiled")
     distributions = ("torch",)
+
+    @classmethod
+    @contextmanager
+    def borrowed(cls) -> Iterator[int]:
+        import torch
+
+        threads = torch.get_num_threads()
+        try:
+            yield threads
+        finally:
+            torch.set_num_threads(threads)
 
     @staticmethod
     def environ(threads: int, device: str) -> dict[str, str]:

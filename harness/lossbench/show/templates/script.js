@@ -151,4 +151,11 @@
   });
   addEventListener("popstate", () => { anchor = location.hash.slice(1).split("?")[0]; go(anchor); });
   if (query && anchor) go(anchor);
+  // Paper has nothing to press: what is folded is printed, too.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    for (const details of folded) details.open = true;
+  });
+  addEventListener("afterprint", () => { for (const details of folded) details.open = false; });
 })();

@@ -1,0 +1,56 @@
+"""`lossbench history`: many runs one after the other, and where something changed."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lossbench.commands.listing import console_for
+from lossbench.commands.options import Json
+from lossbench.judge import baseline, gate
+from lossbench.record import run as runs
+from lossbench.show import history
+from lossbench.spec.errors import BadInput
+
+Folder = Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Folder of runs; results/ if left out.")]
+Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The slowdown that matters: 0.25 is 25%.")]
+
+
+def command(folder: Folder = Path("results"), margin: Margin = gate.MARGIN, json: Json = False) -> None:
+    """Say of every run in a folder what changed since the run before, by the gate's own rules, and draw the trend.
+
+    Example: lossbench history results
+    """
+    folders = [path for path in runs.recorded(folder) if not runs.going(path)]
+    if len(folders) < 2:
+        raise BadInput(
+            subject=str(folder),
+            expected="two runs or more",
+            received=f"{len(folders)}",
+            remedy="run again, or name a folder",
+        )
+    found = [(path.name, baseline.of(runs.read(path))) for path in folders]
+    steps = history.steps(found, margin=margin)
+    if json:
+        print(jsonlib.dumps([_record(found, step) for step in steps], indent=1))
+    else:
+        console_for().print(history.printed(found, steps))
+
+
+def _record(found: list[tuple[str, baseline.Baseline]], step: history.Step) -> dict[str, Any]:
+    changes = [{**asdict(f), "trend": history.trend(found, f.subject)} for f in step.changes]
+    return {"run": step.run, "compared": step.result is not None, "changes": [_finite(c) for c in changes]}
+
+
+def _finite(content: Any) -> Any:
+    """NaN as null: JSON has none."""
+    if isinstance(content, dict):
+        return {name: _finite(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -1,0 +1,52 @@
+"""`lossbench show`: the essentials of one loss in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lossbench.commands.listing import console_for
+from lossbench.commands.options import RESULTS, Results, Suites
+from lossbench.commands.runs import run_folder
+from lossbench.record import run as runs
+from lossbench.record.frames import Tables
+from lossbench.show import closeup
+from lossbench.show.plain import plain
+from lossbench.spec import catalogue
+
+Name = Annotated[str, typer.Argument(metavar="LOSS", help="A loss by its name or an alias; see `lossbench list`.")]
+Run = Annotated[str, typer.Option("--run", help="A run id or folder; the latest if left out.")]
+
+
+def command(loss: Name, run: Run = "", suite: Suites = [], results: Results = RESULTS) -> None:  # noqa: B006
+    """Print one loss: formula, spellings, verdicts, what differs and where, curves and times of a run.
+
+    Example: lossbench show huber
+    """
+    folder, tables = _latest(results, run)
+    known = catalogue.load(suite or _suites(folder), backend="")
+    found = known.find(loss)
+    console = console_for()
+    console.print(closeup.of(found, known.family(found.name), tables))
+    if folder is None:
+        hint = f"\nno run yet: lossbench run --loss {found.name}"
+    elif tables is not None and found.name not in set(tables.cells["loss"]):
+        hint = f"\nrun {folder.name} did not measure it: lossbench run --loss {found.name}"
+    else:
+        hint = f"\nrun {folder.name}; more in its report: lossbench report {folder.name}"
+    console.print(plain(hint.strip()), style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def _latest(results: Path, run: str) -> tuple[Path | None, Tables | None]:
+    """The run that is asked for, the latest if none is; none where there is none yet. BadInput for a wrong name."""
+    if not run and not runs.recorded(results):
+        return None, None
+    folder = run_folder(results, run)
+    return folder, runs.read(folder)
+
+
+def _suites(folder: Path | None) -> list[Path]:
+    named = runs.manifest(folder)["request"].get("suites", ()) if folder else ()
+    return [Path(path) for path in named if Path(path).exists()]
