@@ -39,6 +39,11 @@ def recall(y: Array, p: Array) -> float:
     return float(np.mean(p[positive] > THRESHOLD)) if positive.any() else 0.0
 
 
+def balanced_accuracy(y: Array, p: Array) -> float:
+    """Mean of the shares of positives and of negatives that are called so."""
+    return (recall(y, p) + recall(1.0 - y, 1.0 - p)) / 2
+
+
 def calibration_error(y: Array, p: Array) -> float:
     """Expected calibration error over ten bins of the score, as in C. Guo et al. (2017)."""
     score, label = p.reshape(-1), y.reshape(-1)
@@ -63,7 +68,8 @@ def bias(y: Array, p: Array) -> float:
 
 
 METRICS: Final[dict[str, Callable[[Any, Any], float]]] = {
-    f.__name__: f for f in (accuracy, binary_accuracy, precision, recall, calibration_error, mae, rmse, bias)
+    f.__name__: f
+    for f in (accuracy, binary_accuracy, balanced_accuracy, precision, recall, calibration_error, mae, rmse, bias)
 }
 BETTER_IS_LESS: Final = frozenset({"mae", "rmse", "calibration_error"})
 

@@ -51,7 +51,7 @@ def check(experiment: Experiment, catalogue: Catalogue) -> None:
             raise BadInput(subject=where, expected=f"an output of the model ({known})", received=repr(term.head),
                            remedy="name one of them as the head of the term")  # fmt: skip
         last = layers[-1]
-        activation = last.activation if isinstance(last, Dense) else "linear"
+        activation = last.activation if isinstance(last, Dense) and not term.raw else "linear"
         kind = loss.inputs["y_pred"].kind
         fitting = ACTIVATIONS.get(kind, ())
         if activation not in fitting:
@@ -77,17 +77,23 @@ def parts(
         loss = catalogue.find(term.loss)
         squashed = activations.get(term.head) in ("sigmoid", "softmax")
         twin = catalogue.losses.get(f"{loss.name}_logits")
-        own = _native(loss, backend)
+        own = _native(loss, backend, term.params)
         unsafe = own is None or (backend == "torch" and own.docs[0].endswith("nll_loss"))  # log of a softmax: -inf
         if twin is not None and squashed and (from_logits or unsafe):
             loss = twin
-        binding = _native(loss, backend) or _formula(loss, backend)
-        found.append(Part(term=term, loss=loss, binding=binding, raw=loss.inputs["y_pred"].kind == "logits"))
+        raw = term.raw or loss.inputs["y_pred"].kind == "logits"
+        found.append(Part(term=term, loss=loss, binding=spelling(loss, backend, term.params), raw=raw))
     return tuple(found)
 
 
-def _native(loss: Loss, backend: str) -> Binding | None:
-    return next((b for b in loss.bindings_of(backend) if b.name in NATIVE), None)
+def spelling(loss: Loss, backend: str, params: Mapping[str, Any]) -> Binding:
+    """The framework's own spelling where it takes these parameters, else a formula. BadInput where it has neither."""
+    return _native(loss, backend, params) or _formula(loss, backend)
+
+
+def _native(loss: Loss, backend: str, params: Mapping[str, Any]) -> Binding | None:
+    own = (b for b in loss.bindings_of(backend) if b.name in NATIVE)
+    return next((b for b in own if set(params) <= set(b.accepts)), None)
 
 
 def _formula(loss: Loss, backend: str) -> Binding:

@@ -14,6 +14,7 @@ from lossbench.lanes.backends import backend_class
 from lossbench.lanes.evaluation import plan
 from lossbench.lanes.session import RAISED, reason_of, trace_of
 from lossbench.lanes.worker import run
+from lossbench.practice.objective import spelling
 from lossbench.practice.session import Session
 from lossbench.spec.catalogue import load
 from lossbench.spec.errors import BadInput
@@ -68,12 +69,12 @@ class Training:
         """The slope of each unreduced loss by its prediction, in float64."""
         backend, loss = self._backend, self._catalogue.find(request["loss"])
         backend.begin("float64")
-        binding = loss.bindings_of(backend.name)[0]
+        binding = spelling(loss, backend.name, request["params"])
         asked = plan(loss, binding, {**request["params"], "reduction": "sum"})
         m = backend.namespace
 
         def total(y_true: Any, y_pred: Any) -> Any:
-            return m.sum(binding.call(m, y_true, y_pred, **asked.handed))
+            return m.sum(binding.call(m, y_true, y_pred, **asked.handed))  # a sum already, where the binding reduces
 
         y_pred = backend.array(np.asarray(request["y_pred"]), "float64", differentiable=True)
         y_true = backend.array(np.asarray(request["y_true"]), "float64")

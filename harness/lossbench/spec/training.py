@@ -73,6 +73,7 @@ class Term:
 
     loss: a name of the catalogue. head: the output it takes, also the name of its target.
     weight: what it is multiplied with. params: the loss's own. latents: whether it takes `mean` and `logvar`.
+    raw: it takes the numbers before the output's activation, as losses of logits do anyway.
     """
 
     loss: str
@@ -80,6 +81,7 @@ class Term:
     weight: float = 1.0
     params: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
     latents: bool = False
+    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
