@@ -11,21 +11,23 @@ import typer
 from rich.console import Console
 
 from lossbench.commands.options import (
+    REPORTS,
     RESULTS,
     Backends,
     Json,
+    Reports,
     Results,
     chosen,
     words,
 )
 from lossbench.lanes.backends import BACKENDS, installed_backends
-from lossbench.practice import books, carry, summary
+from lossbench.practice import books, carry, report, summary
 from lossbench.practice.books import Books
 from lossbench.practice.carry import Request
 from lossbench.practice.process import TrainingFault
 from lossbench.spec.errors import BadInput
 
-Only = Annotated[str, typer.Option("--only", help="Experiments, comma-separated: T1,T8,T6-focal. Default: all.")]
+Only = Annotated[str, typer.Option("--only", help="Experiments, comma-separated: T1,T8,T6-focal,guide. Default: all.")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs from different starts; claims need five.")]
 Epochs = Annotated[int, typer.Option("--epochs", min=0, help="Epochs of every experiment; 0: what the source says.")]
 Short = Annotated[bool, typer.Option("--short", help="The shortened form: few epochs.")]
@@ -37,7 +39,7 @@ RunName = Annotated[str, typer.Argument(metavar="[RUN]", help="With --resume: a 
 def command(
     run: RunName = "", only: Only = "", seeds: Seeds = 5, epochs: Epochs = 0, short: Short = False,
     backend: Backends = "", data: Data = None, resume: Resume = False, results: Results = RESULTS,
-    json: Json = False,
+    reports: Reports = REPORTS, json: Json = False,
 ) -> None:  # fmt: skip
     """Train T1 to T9 on every framework from the same weights with the same batches; judge what the sources say.
 
@@ -69,12 +71,14 @@ def command(
         except TrainingFault as error:
             fault = str(error)
     told = summary.of(book.path)
+    written = report.write(book.path, told, reports)
     if json:
-        print(jsonlib.dumps(_record(book.path, told, fault), indent=1))
+        print(jsonlib.dumps(_record(book.path, told, fault) | {"report": str(written)}, indent=1))
     else:
         for line in summary.lines(told):
             typer.echo(line)
         typer.echo(f"tables   {book.path}")
+        typer.echo(f"report   {written}")
     if fault:
         typer.echo(f"lossbench: {fault}; `lossbench practice --resume {book.path.name}` goes on", err=True)
     raise typer.Exit(1 if fault or told.lost else 0)

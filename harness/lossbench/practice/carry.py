@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from lossbench.practice import contributions, costs, fetching
+from lossbench.practice import contributions, costs, fetching, guide
 from lossbench.practice.books import Books
 from lossbench.practice.experiments import chosen
 from lossbench.practice.mnist import Images
 from lossbench.practice.objective import check
+from lossbench.practice.problems import PROBLEMS
 from lossbench.practice.process import Trainee
 from lossbench.practice.together import Job, Tell, train
 from lossbench.spec import catalogue
@@ -19,6 +20,9 @@ from lossbench.spec.training import Experiment
 
 CAUSES_OF: Final = ("T3", "T4", "T5", "T8-mse-5%", "T8-mae-5%", "T8-huber-5%")
 """Experiments whose causes are measured one at a time, in float64 and float32."""
+GUIDE: Final = "guide"
+"""The word for the guide among experiments."""
+SHARES: Final = (0.0, 0.05, 0.2)
 PICTURE_STEPS: Final = 100
 """Of the experiments on pictures, this many steps are compared in float64; of the others, every step."""
 
@@ -51,7 +55,9 @@ class Request:
 
 def prepare(request: Request) -> tuple[tuple[Experiment, ...], Images | None]:
     """The experiments asked for, each checked, and the pictures if one needs them. BadInput."""
-    experiments, known = chosen(request.only), catalogue.load(backend="")
+    words = tuple(word for word in request.only if word != GUIDE)
+    experiments = chosen(words) if words or not request.only else ()
+    known = catalogue.load(backend="")
     for experiment in experiments:
         check(experiment, known)
     named = Path(request.data) if request.data else None
@@ -88,3 +94,16 @@ def carry_out(
                     contributions.measure(experiment, sets, trainees, books, dtype=dtype, tell=tell)
             tell(f"{experiment.id} cost a step")
             costs.measure(experiment, sets, trainees, books)
+        if not request.only or GUIDE in request.only:
+            _guide(trainees.get("torch") or next(iter(trainees.values())), books, tell)
+
+
+def _guide(trainee: Trainee, books: Books, tell: Tell) -> None:
+    done = {(row["problem"], row["share"]) for row in books.rows("guide")}
+    for problem in PROBLEMS.values():
+        for share in SHARES:
+            if (problem.name, share) in done:
+                continue
+            tell(f"guide: {problem.name}, {share:.0%}")
+            for scored in guide.score(problem, share, trainee):
+                books.append("guide", asdict(scored))
