@@ -56,7 +56,7 @@ def apart(distances: Mapping[tuple[str, str, str], Sequence[float]]) -> Figure:
     """Relative distance of the parameters over the step; (dtype, one, other) -> a number a step."""
     with _figure() as (figure, axes):
         for (dtype, one, other), values in distances.items():
-            pen = ink({"tensorflow, torch": "tensorflow", "tensorflow, jax": "jax"}.get(f"{one}, {other}", other))
+            pen = ink({"tensorflow, torch": "tensorflow", "torch, jax": "torch"}.get(f"{one}, {other}", other))
             x, y = thinned(np.maximum(np.asarray(values, np.float64), SMALLEST))
             dashes = (None, None) if dtype == "float32" else (4, 1.5)
             axes.plot(x, y, color=pen.light, dashes=dashes, lw=1.3, label=f"{one}, {other} {dtype}")
