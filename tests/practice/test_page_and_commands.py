@@ -47,11 +47,21 @@ def books(tmp_path: Path) -> Books:
             run = {"run": f"T3-float32-s{seed}", "seed": seed, "epoch": epoch, "last": epoch == 5}
             made.append("epoch", common | run | {"results": {"torch": both, "jax": both}})
     for backend in ("torch", "jax"):
-        steps = {"backend": backend, "seed": 0, "epoch": 1, "first": 0, "losses": [0.7, 0.69], "metric": [0.5, 0.5]}
+        steps = {
+            "run": "T3-float32-s0",
+            "backend": backend,
+            "seed": 0,
+            "epoch": 1,
+            "first": 0,
+            "losses": [0.7, 0.69],
+            "metric": [0.5, 0.5],
+        }
         made.append("steps", common | steps)
         seconds = {phase: [1e-4, 3e-4, 2e-4] for phase in ("forward", "backward", "update", "step")}
         made.append("cost", {"experiment": "T3", "backend": backend, "first_seconds": 0.5, "seconds": seconds})
-    made.append("apart", common | {"one": "torch", "other": "jax", "apart": [0.0, 1e-3], "relative": [0.0, 2e-4]})
+    between = {"run": "T3-float32-s0", "one": "torch", "other": "jax", "epoch": 1, "first": 0}
+    made.append("apart", common | between | {"apart": [0.0, 1.0], "relative": [0.0, 1.0]})  # then it was killed
+    made.append("apart", common | between | {"apart": [0.0, 1e-3], "relative": [0.0, 2e-4]})
     row = {"experiment": "T3", "dtype": "float64", "cause": "none", "steps": 100}
     made.append("cause", row | {"between": {"torch, jax": 3e-17}, "moved": {"torch": 0.0, "jax": 0.0}})
     made.append(
@@ -87,6 +97,7 @@ def test_the_summary_of_known_rows(books: Books) -> None:
     first = told.claims[0]
     assert (first.documented, first.backend, first.verdict) == (0.6932, "torch", "not reproduced")
     assert told.apart[0]["passes_1e-4"] == 2
+    assert (told.apart[0]["steps"], told.apart[0]["last"]) == (2, 2e-4)
     assert told.costs[0]["step"] == 2e-4
     assert any("bar 1e-09: held" in line for line in summary.lines(told))
 

@@ -110,6 +110,11 @@ def rows(path: Path, kind: str) -> Iterator[dict[str, Any]]:
     return (row for found, row in read_journal(path / "journal.jsonl") if found == kind)
 
 
+def once(path: Path, kind: str, *names: str) -> list[dict[str, Any]]:
+    """Rows of one kind, of those that agree in these columns only the last: a run that was killed repeats some."""
+    return list({tuple(row[name] for name in names): row for row in rows(path, kind)}.values())
+
+
 def asked(path: Path) -> dict[str, Any]:
     """The request of a run. BadInput where there is no such run."""
     try:

@@ -19,6 +19,8 @@ from lossbench.spec.training import Experiment, Sets
 
 VISITS: Final = 6
 ROUNDS: Final = 12
+WARM: Final = 2
+"""Rounds at the start of a visit that are not counted."""
 PHASES: Final = ("forward", "backward", "update", "step")
 
 
@@ -38,15 +40,9 @@ def measure(experiment: Experiment, sets: Sets, trainees: Mapping[str, Trainee],
         names = list(trainees)
         for name in names if visit % 2 == 0 else names[::-1]:
             told = trainees[name].ask("cost", run=run, rounds=ROUNDS)
-            middle = {phase: float(np.median(values[2:])) for phase, values in told.items()}
-            seen[name].append(
-                {
-                    "forward": middle["forward"],
-                    "backward": middle["backward"] - middle["forward"],
-                    "update": middle["step"] - middle["backward"],
-                    "step": middle["step"],
-                }
-            )
+            forward, backward, step = (told[phase][WARM:] for phase in ("forward", "backward", "step"))
+            parts = {"forward": forward, "backward": backward - forward, "update": step - backward, "step": step}
+            seen[name].append({phase: float(np.median(seconds)) for phase, seconds in parts.items()})
     for name, trainee in trainees.items():
         trainee.ask("forget", run=run)
         seconds = {phase: [visit[phase] for visit in seen[name]] for phase in PHASES}

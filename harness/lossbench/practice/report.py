@@ -26,7 +26,8 @@ def write(path: Path, told: Summary, reports: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     text = page.stand_alone(
         "practice.html", run_id=path.name, title="lossbench practice", told=told, meaning=MEANING, bar=BAR,
-        barred=_barred(told), versions=list(books.rows(path, "version")), runs=_runs(path), problems=_problems(path),
+        barred=_barred(told), 
+        versions=books.once(path, "version", "backend"), runs=_runs(path), problems=_problems(path),
     )  # fmt: skip
     written = folder / "index.html"
     write_whole(written, text.encode())
@@ -43,11 +44,11 @@ def _barred(told: Summary) -> list[dict[str, Any]]:
 def _runs(path: Path) -> list[dict[str, Any]]:
     """One entry an experiment: what it is, and its two pictures."""
     steps: dict[str, dict[str, list[float]]] = {}
-    for row in books.rows(path, "steps"):
+    for row in books.once(path, "steps", "run", "backend", "epoch", "first"):
         if row["dtype"] == "float32":
             steps.setdefault(row["experiment"], {}).setdefault(row["backend"], []).extend(map(float, row["losses"]))
     apart: dict[str, dict[tuple[str, str, str], list[float]]] = {}
-    for row in books.rows(path, "apart"):
+    for row in books.once(path, "apart", "run", "one", "other", "epoch", "first"):
         key = (row["dtype"], row["one"], row["other"])
         apart.setdefault(row["experiment"], {}).setdefault(key, []).extend(map(float, row["relative"]))
     known, found = experiments.every(), []
@@ -77,7 +78,7 @@ def _losses(experiment: Experiment, steps: dict[str, list[float]], prefix: str) 
 
 def _problems(path: Path) -> list[dict[str, Any]]:
     scored: dict[str, list[Scored]] = {}
-    for row in books.rows(path, "guide"):
+    for row in books.once(path, "guide", "problem", "loss", "share"):
         one = Scored(**row)
         scored.setdefault(one.problem, []).append(one)
     return [_problem(name, of, f"g{place}") for place, (name, of) in enumerate(scored.items())]

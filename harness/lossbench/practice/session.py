@@ -135,12 +135,11 @@ class Session:
         first = next(iter(order.batches(
             self._sets, seed=self._seed, epoch=0, size=self._size, dtype=self._dtype, latent=self._layout.latent
         )))  # fmt: skip
-        found: dict[str, Array] = {}
-        for name, call in self._trainer.phases(self._trainer.tensors(first)).items():
-            taken = []
-            for _ in range(rounds):
+        phases = self._trainer.phases(self._trainer.tensors(first))
+        taken: dict[str, list[float]] = {name: [] for name in phases}
+        for _ in range(rounds):
+            for name, call in phases.items():  # side by side, so that a difference is one of neighbours in time
                 began = time.perf_counter()
                 self._trainer.backend.wait(call())
-                taken.append(time.perf_counter() - began)
-            found[name] = np.array(taken)
-        return found
+                taken[name].append(time.perf_counter() - began)
+        return {name: np.array(seconds) for name, seconds in taken.items()}

@@ -40,9 +40,9 @@ def of(path: Path) -> Summary:
     return Summary(
         claims=tuple(claims),
         apart=tuple(_apart(path)),
-        causes=tuple(books.rows(path, "cause")),
-        costs=tuple(_cost(row) for row in books.rows(path, "cost")),
-        lost=tuple(books.rows(path, "lost")),
+        causes=tuple(books.once(path, "cause", "experiment", "dtype", "cause")),
+        costs=tuple(_cost(row) for row in books.once(path, "cost", "experiment", "backend")),
+        lost=tuple(books.once(path, "lost", "run", "backend")),
         metrics=tuple(lower.sentences(epochs)),
         data=data[-1]["note"] if data else "",
     )
@@ -51,7 +51,7 @@ def of(path: Path) -> Summary:
 def _apart(path: Path) -> Iterator[dict[str, Any]]:
     """Relative distance after the first step, after 100 and after the last, and the step that passed 1e-4."""
     runs: dict[tuple[str, str, str, str], list[float]] = {}
-    for row in books.rows(path, "apart"):
+    for row in books.once(path, "apart", "run", "one", "other", "epoch", "first"):
         key = (row["experiment"], row["dtype"], row["one"], row["other"])
         runs.setdefault(key, []).extend(float(value) for value in row["relative"])
     for (experiment, dtype, one, other), values in runs.items():
@@ -77,10 +77,13 @@ def lines(told: Summary) -> Iterator[str]:
     """The summary for a terminal."""
     if told.data:
         yield f"pictures: {told.data}"
-    for c in told.claims:
+    for group in _grouped(told.claims):
+        one = group[0]
+        words = dict.fromkeys(c.verdict for c in group)
+        each = ", ".join(f"{c.backend} {c.mean:.4f} [{c.low:.4f}, {c.high:.4f}]" for c in group)
         yield (
-            f"{c.experiment:4} {c.quantity} after epoch {c.epoch}: documented {c.documented:.4f}, {c.backend} "
-            f"{c.mean:.4f} [{c.low:.4f}, {c.high:.4f}] of {c.seeds} seeds: {c.verdict} ({c.reason})"
+            f"{one.experiment} {one.quantity} after epoch {one.epoch}, documented {one.documented:.4f}: "
+            f"{' or '.join(words)}; {each}; {one.reason}"
         )
     for row in told.apart:
         at = f", {row['at_100']:.1e} after 100" if row["at_100"] is not None else ""
@@ -89,10 +92,16 @@ def lines(told: Summary) -> Iterator[str]:
             f"{row['first']:.1e} after one step{at}, {row['last']:.1e} after {row['steps']}"
         )
     for row in told.causes:
+        if row["dtype"] != "float64":
+            continue  # the page has both
         worst = max(row["between"].values(), default=0.0)
-        bar = f" (bar {BAR:g}: {'held' if worst <= BAR else 'NOT HELD'})" if _barred(row) else ""
-        moved = ", ".join(f"{name} {value:.1e}" for name, value in row["moved"].items())
-        yield f"{row['experiment']} {row['dtype']} cause {row['cause']}: at most {worst:.1e} apart{bar}; moved {moved}"
+        held = "held" if worst <= BAR else "NOT HELD"
+        bar = f" (bar {BAR:g}: {held})" if row["cause"] == "none" else ""
+        moved = ", ".join(f"{name} {value:.1e}" for name, value in row["moved"].items() if value)
+        yield (
+            f"{row['experiment']} float64 cause {row['cause']}: parameters at most {worst:.1e} apart after "
+            f"{row['steps']} steps{bar}" + (f"; it moves {moved}" if moved else "")
+        )
     for row in told.costs:
         parts = ", ".join(f"{phase} {row[phase] * 1e6:.0f}" for phase in ("forward", "backward", "update", "step"))
         yield f"{row['experiment']} {row['backend']}: microseconds a step: {parts}; first {row['first_seconds']:.2f} s"
@@ -101,5 +110,9 @@ def lines(told: Summary) -> Iterator[str]:
         yield f"{row['run']} {row['backend']}: not finite, {row['reason']}"
 
 
-def _barred(row: dict[str, Any]) -> bool:
-    return bool(row["cause"] == "none" and row["dtype"] == "float64")
+def _grouped(claims: tuple[Claimed, ...]) -> list[list[Claimed]]:
+    """The frameworks' answers to one documented number together."""
+    found: dict[tuple[str, str, int], list[Claimed]] = {}
+    for claim in claims:
+        found.setdefault((claim.experiment, claim.quantity, claim.epoch), []).append(claim)
+    return list(found.values())
