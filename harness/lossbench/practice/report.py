@@ -26,7 +26,7 @@ def write(path: Path, told: Summary, reports: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     text = page.stand_alone(
         "practice.html", run_id=path.name, title="lossbench practice", told=told, meaning=MEANING, bar=BAR,
-        barred=_barred(told), 
+        barred=_barred(told),
         versions=books.once(path, "version", "backend"), runs=_runs(path), problems=_problems(path),
     )  # fmt: skip
     written = folder / "index.html"
