@@ -11,7 +11,9 @@ from importlib import import_module
 from typing import Any, Final, NoReturn
 
 INTERRUPTED: Final = 130
-COMMANDS: Final = ("list", "run", "report", "gate", "baseline", "compare", "check", "hunt", "doctor")
+COMMANDS: Final = (
+    "list", "run", "report", "gate", "baseline", "compare", "check", "hunt", "practice", "advise", "doctor",
+)  # fmt: skip
 """In the order of the help; each is a module of `lossbench.commands`, `list` the one called `listing`."""
 
 
@@ -25,7 +27,7 @@ def main() -> None:
     try:
         _commands(asked if set(asked) & set(COMMANDS) else COMMANDS)()
     except (Interrupted, KeyboardInterrupt):
-        _end(INTERRUPTED, "interrupted; what a run had measured is kept, and `lossbench run --resume` goes on with it")
+        _end(INTERRUPTED, "interrupted; what a run had measured is kept, and `--resume` goes on with it")
 
 
 def _commands(names: Sequence[str] = COMMANDS) -> Any:
