@@ -23,6 +23,8 @@ COMMANDS: Final = (
     "export",
     "check",
     "hunt",
+    "practice",
+    "advise",
     "doctor",
 )
 """In the order of the help; each is a module of `lossbench.commands`, `list` the one called `listing`."""
@@ -38,7 +40,7 @@ def main() -> None:
     try:
         _commands(asked if set(asked) & set(COMMANDS) else COMMANDS)()
     except (Interrupted, KeyboardInterrupt):
-        _end(INTERRUPTED, "interrupted; what a run had measured is kept, and `lossbench run --resume` goes on with it")
+        _end(INTERRUPTED, "interrupted; what a run had measured is kept, and `--resume` goes on with it")
 
 
 def _commands(names: Sequence[str] = COMMANDS) -> Any:

@@ -22,6 +22,7 @@ from typing import Any, Final
 import lossbench
 from lossbench.lanes.wire import Channel, WireClosedError, WireError, encode
 
+WORKER: Final = "lossbench.lanes.worker"
 PRINTED_CHARACTERS: Final = 2000
 TAIL_BYTES: Final = 16 * 2**10
 MAX_LOG_BYTES: Final = 4 * 2**20
@@ -38,16 +39,18 @@ class ChildLost(Exception):  # noqa: N818 - an outcome that becomes a row
 
 
 class Child:
-    """One running worker."""
+    """One running worker. module: what its process runs, given `--fd N`."""
 
-    def __init__(self, interpreter: str, environ: Mapping[str, str], log_path: Path | None) -> None:
+    def __init__(
+        self, interpreter: str, environ: Mapping[str, str], log_path: Path | None, *, module: str = WORKER
+    ) -> None:
         ours, theirs = socket.socketpair()
         package = str(Path(lossbench.__file__).resolve().parents[1])
         inherited = os.environ.get("PYTHONPATH", "")
         path = os.pathsep.join([package, *([inherited] if inherited else [])])
         try:
             self._process = subprocess.Popen(
-                [interpreter or sys.executable, "-m", "lossbench.lanes.worker", "--fd", str(theirs.fileno())],
+                [interpreter or sys.executable, "-m", module, "--fd", str(theirs.fileno())],
                 stdin=subprocess.PIPE,  # held open and never written: its end tells the child that we are gone
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

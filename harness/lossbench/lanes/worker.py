@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.backends.base import UnsupportedError
@@ -120,9 +120,15 @@ def cell_of(fields: Message) -> Cell:
     return Cell(**{**fields, "case": Case(**fields["case"]), "lane": Lane(**fields["lane"])})
 
 
-def serve(channel: Channel) -> None:
+class Replies(Protocol):
+    """What answers requests."""
+
+    def reply(self, request: Message) -> dict[str, Any]: ...
+
+
+def serve(channel: Channel, worker: Replies) -> None:
     """Until `bye`, or until the parent is gone."""
-    worker, c_library = Worker(), ctypes.CDLL(None)
+    c_library = ctypes.CDLL(None)
     while True:
         try:
             request = channel.receive()
@@ -141,7 +147,8 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def main() -> None:
+def run(worker: Replies) -> None:
+    """The whole life of a worker's process, for whatever answers in it."""
     parser = argparse.ArgumentParser(description="a lane's worker; started by lossbench, not by hand")
     parser.add_argument("--fd", type=int, required=True, help="descriptor of the connected socket")
     descriptor = parser.parse_args().fd
@@ -151,9 +158,13 @@ def main() -> None:
         sys.stdout.reconfigure(line_buffering=True)  # so that words survive an abort, in their order
     threading.Thread(target=_end_with_parent, daemon=True).start()
     channel = Channel(socket.socket(fileno=descriptor))
-    serve(channel)
+    serve(channel, worker)
     flush()
     os._exit(0)  # frameworks may hang or crash in their exit handlers; everything is said
+
+
+def main() -> None:
+    run(Worker())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
@@ -40,6 +40,18 @@ def render(
     again_seconds: while a run goes on, after how long the page loads itself again; 0 for never.
     results_href: relative address of the run's folder, for links to its CSV files; empty for none.
     """
+    return stand_alone(
+        "page.html",
+        run_id=run_id,
+        again_seconds=again_seconds,
+        results_href=results_href,
+        csvs=CSVS,
+        **content.of(tables, catalogue, gate, run_id),
+    )
+
+
+def stand_alone(template: str, **shown: Any) -> str:
+    """A template as one page with this report's style, script and policy."""
     style, script = _text("style.css"), _text("script.js")
     style = style.replace("/* variables */", _variables())
     environment = Environment(
@@ -51,15 +63,8 @@ def render(
     )
     environment.filters["coded"] = _coded
     environment.globals.update(fmt=fmt, anchor=sections.anchor, marks=marks, backend_class=_backend_class)
-    return environment.get_template("page.html").render(
-        style=Markup(style),
-        script=Markup(script),
-        policy=_policy(style, script),
-        run_id=run_id,
-        again_seconds=again_seconds,
-        results_href=results_href,
-        csvs=CSVS,
-        **content.of(tables, catalogue, gate, run_id),
+    return environment.get_template(template).render(
+        style=Markup(style), script=Markup(script), policy=_policy(style, script), **shown
     )
 
 
@@ -80,11 +85,11 @@ def write(
     text = render(tables, catalogue, run_id=run_id, gate=gate, results_href=href, again_seconds=again_seconds)
     page = folder / "index.html"
     write_whole(page, text.encode())
-    _point(reports_dir / "latest", folder)
+    point(reports_dir / "latest", folder)
     return page
 
 
-def _point(link: Path, folder: Path) -> None:
+def point(link: Path, folder: Path) -> None:
     """A relative symbolic link, replaced in one step; a copy where the file system has no links."""
     fresh = link.with_name(f".latest.{os.getpid()}")
     try:

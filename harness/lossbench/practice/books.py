@@ -1,0 +1,140 @@
+"""What a practice run keeps: one row an epoch of all frameworks, durable at once, and the state to go on from it.
+
+run.json        the request that `--resume` repeats
+journal.jsonl   rows: epoch, steps, apart, lost, cause, cost, slope
+states/         parameters and optimisers after the last epoch of a run that is not finished
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+
+from lossbench.record.frames import write_whole
+from lossbench.record.journal import Journal, unwritable
+from lossbench.record.journal import read as read_journal
+from lossbench.spec.errors import BadInput
+from lossbench.spec.training import Array
+
+FOLDER: Final = "practice"
+Kept = Mapping[str, Mapping[str, list[Array]]]
+"""Backend -> `parameters` and `state`, as arrays in order."""
+
+
+class Books:
+    """A practice run's folder, being written."""
+
+    def __init__(self, path: Path, request: dict[str, Any]) -> None:
+        """Use `create` or `open`."""
+        self.path, self.request = path, request
+        self._journal = Journal(path / "journal.jsonl")
+
+    @classmethod
+    def create(cls, results: Path, request: Mapping[str, Any]) -> Self:
+        """A new folder under results/practice. BadInput where it cannot be written."""
+        path = results / FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        try:
+            (path / "states").mkdir(parents=True)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        write_whole(path / "run.json", json.dumps(dict(request), indent=1).encode())
+        return cls(path, dict(request))
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Go on with a run. BadInput where there is none."""
+        return cls(path, asked(path))
+
+    def append(self, kind: str, row: Mapping[str, Any]) -> None:
+        """Returns when the row survives this process."""
+        self._journal.append(kind, row)
+
+    def rows(self, kind: str) -> Iterator[dict[str, Any]]:
+        """Rows of one kind, in the order they were written."""
+        return rows(self.path, kind)
+
+    def keep(self, run: str, epoch: int, kept: Kept) -> None:
+        """Writes the state after an epoch, before its row is appended."""
+        arrays = {
+            f"{backend}/{name}/{place}": array
+            for backend, parts in kept.items()
+            for name, values in parts.items()
+            for place, array in enumerate(values)
+        }
+        fresh = self.path / "states" / f".{run}.npz"
+        try:
+            with fresh.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, **arrays)
+            fresh.replace(self._state(run, epoch))
+        except OSError as error:
+            raise unwritable(fresh, error) from error
+
+    def drop(self, run: str, epoch: int) -> None:
+        """Removes a state that is no longer needed."""
+        self._state(run, epoch).unlink(missing_ok=True)
+
+    def kept(self, run: str, epoch: int) -> Kept | None:
+        """The state after an epoch; None where it is gone."""
+        path = self._state(run, epoch)
+        if not path.exists():
+            return None
+        found: dict[str, dict[str, list[Array]]] = {}
+        with np.load(path, allow_pickle=False) as arrays:
+            for key in arrays.files:  # in the order they were saved
+                backend, name, _ = key.split("/")
+                found.setdefault(backend, {"parameters": [], "state": []})[name].append(np.array(arrays[key]))
+        return found
+
+    def close(self) -> None:
+        """Sync and close; harmless when repeated."""
+        self._journal.close()
+
+    def _state(self, run: str, epoch: int) -> Path:
+        return self.path / "states" / f"{run}-e{epoch}.npz"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def rows(path: Path, kind: str) -> Iterator[dict[str, Any]]:
+    """Rows of one kind from a folder; RunDamaged where it cannot be trusted."""
+    return (row for found, row in read_journal(path / "journal.jsonl") if found == kind)
+
+
+def once(path: Path, kind: str, *names: str) -> list[dict[str, Any]]:
+    """Rows of one kind, of those that agree in these columns only the last: a run that was killed repeats some."""
+    return list({tuple(row[name] for name in names): row for row in rows(path, kind)}.values())
+
+
+def asked(path: Path) -> dict[str, Any]:
+    """The request of a run. BadInput where there is no such run."""
+    try:
+        found: dict[str, Any] = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise BadInput(
+            subject=f"practice run {path}", expected="a folder with a run.json", received=str(fault),
+            remedy="name another, or run `lossbench practice` again",
+        ) from fault  # fmt: skip
+    return found
+
+
+def latest(results: Path) -> Path:
+    """The newest practice run. BadInput where there is none."""
+    found = sorted(p.parent for p in (results / FOLDER).glob("*/run.json"))
+    if not found:
+        raise BadInput(
+            subject=str(results / FOLDER),
+            expected="a run",
+            received="none",
+            remedy="make one with `lossbench practice`",
+        )
+    return found[-1]
