@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +90,7 @@ def judge(x: npt.ArrayLike, control: npt.ArrayLike, rule: Rule, *, confirming: b
     low, high = slower.low(seen), rule.passing.high(seen)
     moved = rule.still.low(still) > floor or rule.still.high(still) < -floor
     median = float(np.median(every)) if len(every) else np.nan
-    said = {
+    said: dict[str, Any] = {
         "replicates": len(every), "change": float(np.expm1(median)), "low": float(np.expm1(low)),
         "high": float(np.expm1(high)), "control": float(np.expm1(np.median(base))) if len(base) else np.nan,
         "detectable": detectable(seen, slower, rule.margin),

@@ -40,14 +40,20 @@ class ChildLost(Exception):  # noqa: N818 - an outcome that becomes a row
 class Child:
     """One running worker."""
 
-    def __init__(self, interpreter: str, environ: Mapping[str, str], log_path: Path | None) -> None:
+    def __init__(
+        self,
+        interpreter: str,
+        environ: Mapping[str, str],
+        log_path: Path | None,
+        module: str = "lossbench.lanes.worker",
+    ) -> None:
         ours, theirs = socket.socketpair()
         package = str(Path(lossbench.__file__).resolve().parents[1])
         inherited = os.environ.get("PYTHONPATH", "")
         path = os.pathsep.join([package, *([inherited] if inherited else [])])
         try:
             self._process = subprocess.Popen(
-                [interpreter or sys.executable, "-m", "lossbench.lanes.worker", "--fd", str(theirs.fileno())],
+                [interpreter or sys.executable, "-m", module, "--fd", str(theirs.fileno())],
                 stdin=subprocess.PIPE,  # held open and never written: its end tells the child that we are gone
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

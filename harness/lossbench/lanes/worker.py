@@ -25,7 +25,7 @@ from typing import Any
 
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.backends.base import UnsupportedError
-from lossbench.lanes.measurement import Answer, Block
+from lossbench.lanes.measurement import Answer, Block, Paired
 from lossbench.lanes.session import RAISED, Session, flush, reason_of, trace_of
 from lossbench.lanes.wire import Channel, WireClosedError
 from lossbench.spec.case import Case, Cell, Lane
@@ -110,7 +110,7 @@ class Worker:
         return self._session
 
 
-def shallow(result: Answer | Block) -> dict[str, Any]:
+def shallow(result: Answer | Block | Paired) -> dict[str, Any]:
     """A dataclass's fields by name, arrays not copied."""
     return {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
 
@@ -120,9 +120,9 @@ def cell_of(fields: Message) -> Cell:
     return Cell(**{**fields, "case": Case(**fields["case"]), "lane": Lane(**fields["lane"])})
 
 
-def serve(channel: Channel) -> None:
+def serve(channel: Channel, worker: Worker) -> None:
     """Until `bye`, or until the parent is gone."""
-    worker, c_library = Worker(), ctypes.CDLL(None)
+    c_library = ctypes.CDLL(None)
     while True:
         try:
             request = channel.receive()
@@ -141,7 +141,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def main() -> None:
+def main(kind: type[Worker] = Worker) -> None:
     parser = argparse.ArgumentParser(description="a lane's worker; started by lossbench, not by hand")
     parser.add_argument("--fd", type=int, required=True, help="descriptor of the connected socket")
     descriptor = parser.parse_args().fd
@@ -151,7 +151,7 @@ def main() -> None:
         sys.stdout.reconfigure(line_buffering=True)  # so that words survive an abort, in their order
     threading.Thread(target=_end_with_parent, daemon=True).start()
     channel = Channel(socket.socket(fileno=descriptor))
-    serve(channel)
+    serve(channel, kind())
     flush()
     os._exit(0)  # frameworks may hang or crash in their exit handlers; everything is said
 

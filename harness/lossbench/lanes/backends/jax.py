@@ -74,6 +74,7 @@ class JaxBackend(Backend):
     name, module = "jax", "jax"
     modes = ("eager", "compiled")
     distributions = ("jax", "jaxlib", "optax")
+    preload = ("jax", "jax.numpy", "optax")
 
     @staticmethod
     def environ(threads: int, device: str) -> dict[str, str]:

@@ -91,6 +91,7 @@ class TensorFlowBackend(Backend):
     name, module = "tensorflow", "tensorflow"
     modes = ("eager", "compiled", "xla")
     distributions = ("tensorflow", "tensorflow-cpu", "keras")
+    preload = ("tensorflow", "keras")
 
     @staticmethod
     def environ(threads: int, device: str) -> dict[str, str]:

@@ -108,6 +108,7 @@ class TorchBackend(Backend):
     name, module = "torch", "torch"
     modes = ("eager", "compiled")
     distributions = ("torch",)
+    preload = ("torch",)
 
     @staticmethod
     def environ(threads: int, device: str) -> dict[str, str]:
