@@ -147,7 +147,7 @@ def test_beyond_one_percent_but_within_the_margin_passes() -> None:
 
 @pytest.mark.parametrize("side", [-1, 1])
 def test_a_control_that_moved_invalidates(side: int) -> None:
-    found = judge(np.full(32, 0.2), np.full(32, side * 0.02), Rule(cells=50), confirming=True)
+    found = judge(np.full(32, 0.2), np.full(32, side * 0.04), Rule(cells=50), confirming=True)
     assert found.verdict == "INVALID"
     assert not found.open
 

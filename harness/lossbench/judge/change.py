@@ -49,10 +49,11 @@ class Rule:
     def passing(self) -> Ranks:
         return ranks(self.miss, self.looks)
 
-    @property
-    def still(self) -> Ranks:
-        """Of a control, which may move to either side."""
-        return ranks(self.alarm / 2 / max(1, self.cells), self.looks)
+    def moved(self, control: Reals) -> bool:
+        """Whether the base differs from itself, to either side: as suspicious as a head would be, hence uncorrected."""
+        bounds, median = ranks(self.screen, self.looks), abs(float(np.median(control))) if len(control) else 0.0
+        beyond = max(bounds.low(control), -bounds.high(control))
+        return bool(beyond > np.log1p(SMALLEST_EFFECT) and median > np.log1p(self.margin))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +89,14 @@ def judge(x: npt.ArrayLike, control: npt.ArrayLike, rule: Rule, *, confirming: b
     floor, wall = np.log1p(SMALLEST_EFFECT), np.log1p(rule.margin)
     slower = rule.slower(confirming)
     low, high = slower.low(seen), rule.passing.high(seen)
-    moved = rule.still.low(still) > floor or rule.still.high(still) < -floor
     median = float(np.median(every)) if len(every) else np.nan
     said: dict[str, Any] = {
         "replicates": len(every), "change": float(np.expm1(median)), "low": float(np.expm1(low)),
         "high": float(np.expm1(high)), "control": float(np.expm1(np.median(base))) if len(base) else np.nan,
         "detectable": detectable(seen, slower, rule.margin),
     }  # fmt: skip
-    if moved:
-        reason = "the base differs from itself, loaded twice, by more than 1%: nothing can be said"
+    if rule.moved(still):
+        reason = "the base differs from itself, loaded twice: nothing can be said"
         return Judgement(verdict="INVALID", reason=reason, **said)
     if low > floor and np.median(seen) > wall:
         if confirming:

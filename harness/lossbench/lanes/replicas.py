@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -54,6 +55,18 @@ class Replicas:
         fields = [asdict(version) for version in self._versions]
         self._child.post({"do": "prepare", "lane": asdict(self.lane), "versions": fields, "seed": self._seed})
         self._greeted = False
+
+    def ready(self) -> None:
+        """Waits until the framework and, where that may be, the versions are imported. BadInput where one is not.
+
+        A process that dies meanwhile shows at its first replicate.
+        """
+        self.start()
+        assert self._child is not None, "started"
+        if not self._greeted:
+            with suppress(ChildLost):
+                self.greeting = _said(self._child.receive(time.monotonic() + START_LIMIT_SECONDS))
+                self._greeted = True
 
     def replicate(
         self,

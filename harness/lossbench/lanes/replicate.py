@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 import resource
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -29,6 +30,9 @@ from lossbench.spec.loss import Loss
 
 MOST_ROUNDS: Final = 3
 """Times the rounds asked for, where they are disturbed."""
+LEAST_ROUNDS: Final = 2
+LONGEST: Final = 3.0
+"""Times the seconds asked for: after that slow calls have no more than the least rounds. More processes tell more."""
 
 
 def replicate(
@@ -81,7 +85,7 @@ def _one(
     backend.begin(cell.case.dtype)
     with undisturbed():
         loops = calibrated(order[0], backend.wait, block_seconds)
-        seconds, preempted = palindromes(order, backend.wait, loops, rounds, drawn)
+        seconds, preempted = palindromes(order, backend.wait, loops, rounds, block_seconds, drawn)
     first, *others = (answers[name] for name in sessions)
     return Paired(
         status="ok", loops=loops, seconds_per_call=seconds, preempted=preempted,
@@ -90,13 +94,20 @@ def _one(
 
 
 def palindromes(
-    order: Sequence[Prepared], wait: Callable[[Any], None], loops: int, rounds: int, drawn: random.Random
+    order: Sequence[Prepared],
+    wait: Callable[[Any], None],
+    loops: int,
+    rounds: int,
+    block_seconds: float,
+    drawn: random.Random,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Seconds per call and preemptions, of shape (rounds, versions, 2): each version's block there and back again."""
     seconds: list[npt.NDArray[np.float64]] = []
     preempted: list[npt.NDArray[np.int64]] = []
-    quiet = 0
+    quiet, ends = 0, time.perf_counter() + LONGEST * rounds * 2 * len(order) * block_seconds
     while quiet < rounds and len(seconds) < MOST_ROUNDS * rounds:
+        if len(seconds) >= LEAST_ROUNDS and time.perf_counter() > ends:
+            break
         block = np.empty((len(order), 2))
         taken = np.zeros((len(order), 2), np.int64)
         there = drawn.sample(range(len(order)), len(order))

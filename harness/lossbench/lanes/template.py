@@ -39,6 +39,7 @@ class Template(Worker):
         super().__init__()
         self._drawn: dict[Case, tuple[Loss, Inputs]] = {}
         self._catalogues: dict[str, Catalogue] | None = None
+        self._builtin: Catalogue | None = None
 
     def _prepare(self, request: Message) -> dict[str, Any]:
         self._lane = lane = Lane(**request["lane"])
@@ -48,11 +49,11 @@ class Template(Worker):
         for module in self._kind.preload or (self._kind.module,):
             with suppress(ImportError):  # a part that is not installed; without the framework itself each child says so
                 importlib.import_module(module)
+        if any(version.builtin for version in self._versions):
+            self._builtin = catalogue.load(backend=lane.backend)
         if versions.light(self._versions):
             shuffled = random.Random(request["seed"]).sample(self._versions, len(self._versions))
-            self._catalogues = versions.load(shuffled, lane.backend)
-        elif any(version.builtin for version in self._versions):
-            catalogue.load(backend=lane.backend)  # so that the children find them imported
+            self._catalogues = versions.load(shuffled, lane.backend, self._builtin)
         gc.collect()
         gc.freeze()
         warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
@@ -75,7 +76,7 @@ class Template(Worker):
         """In the forked process: the framework is told its threads, wakes up, and works."""
         try:
             assert self._lane is not None, "prepare comes before replicate"
-            known = self._catalogues or versions.load(self._versions, self._lane.backend)
+            known = self._catalogues or versions.load(self._versions, self._lane.backend, self._builtin)
             backend = self._kind(threads=self._lane.threads, device=self._lane.device)
             found = replicate(
                 backend,
@@ -111,7 +112,9 @@ class Template(Worker):
         drawn = self._drawn.get(case)
         if drawn is not None and drawn[0].inputs == loss.inputs:
             return drawn[1]
-        return inputs.build(loss, case)
+        built = inputs.build(loss, case)
+        self._drawn.setdefault(case, (loss, built))
+        return built
 
 
 if __name__ == "__main__":

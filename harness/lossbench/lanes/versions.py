@@ -30,13 +30,20 @@ class Version:
         return tuple(sorted(path.glob("*.py"))) if path.is_dir() else (path,)
 
 
-def load(versions: Sequence[Version], backend: str) -> dict[str, Catalogue]:
-    """The catalogue of each version, by its name, in the order given. BadInput where one does not load."""
+def load(versions: Sequence[Version], backend: str, builtin: Catalogue | None = None) -> dict[str, Catalogue]:
+    """The catalogue of each version, by its name, in the order given. BadInput where one does not load.
+
+    builtin: the built-in suites where they are loaded already.
+    """
     found = {}
     for version in versions:
         with own_neighbours(Path(version.path)):
             found[version.name] = catalogue.load(
-                [Path(version.path)], version.builtin, backend=backend, version=f"_{version.name}"
+                [Path(version.path)],
+                version.builtin and builtin is None,
+                backend=backend,
+                version=f"_{version.name}",
+                beside=builtin if version.builtin else None,
             )
     return found
 
