@@ -44,17 +44,19 @@ def replicate(
     rounds: int,
     block_seconds: float,
     seed: int,
+    extra: Mapping[str, float] | None = None,
     build: Callable[[Loss, Case], Inputs],
 ) -> Iterator[Paired]:
     """One result a cell, in the order given; versions in the order of `catalogues`, the first of which calibrates.
 
-    cells: each with the name of its loss in those versions that call it otherwise.
+    cells: each with the name of its loss in those versions that call it otherwise. extra: of a version, the further
+    calls that each of its blocks makes, as a fraction of those it counts; it is the first version otherwise.
     """
     drawn = random.Random(seed)
     sessions = {name: Session(backend, catalogue, mode, build) for name, catalogue in catalogues.items()}
     for cell, names in cells:
         try:
-            yield _one(sessions, cell, names, rounds, block_seconds, drawn)
+            yield _one(sessions, cell, names, rounds, block_seconds, drawn, extra or {})
         except RAISED as error:
             yield Paired(status="failed", reason=reason_of(error))
 
@@ -66,15 +68,19 @@ def _one(
     rounds: int,
     block_seconds: float,
     drawn: random.Random,
+    extra: Mapping[str, float],
 ) -> Paired:
     answers: dict[str, Answer] = {}
     ready: dict[str, Prepared] = {}
-    for name in drawn.sample(list(sessions), len(sessions)):
+    own_work = [name for name in sessions if name not in extra]
+    for name in drawn.sample(own_work, len(own_work)):
         own = replace(cell, case=replace(cell.case, loss=names.get(name, cell.case.loss)))
         answer, prepared = sessions[name].prepared(own)
         if prepared is None:
             return Paired(status=answer.status, reason=f"{name}: {answer.reason}")
         answers[name], ready[name] = answer, prepared
+    for name in extra:
+        answers[name], ready[name] = answers[own_work[0]], ready[own_work[0]]
     if len({answer.digest for answer in answers.values()}) > 1:
         return Paired(status="skipped", reason="the versions declare other inputs for this loss")
     order = [ready[name] for name in sessions]
@@ -85,7 +91,8 @@ def _one(
     backend.begin(cell.case.dtype)
     with undisturbed():
         loops = calibrated(order[0], backend.wait, block_seconds)
-        seconds, preempted = palindromes(order, backend.wait, loops, rounds, block_seconds, drawn)
+        more = [round(extra.get(name, 0.0) * loops) for name in sessions]
+        seconds, preempted = palindromes(order, backend.wait, loops, rounds, block_seconds, drawn, more)
     first, *others = (answers[name] for name in sessions)
     return Paired(
         status="ok", loops=loops, seconds_per_call=seconds, preempted=preempted,
@@ -100,8 +107,12 @@ def palindromes(
     rounds: int,
     block_seconds: float,
     drawn: random.Random,
+    more: Sequence[int],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Seconds per call and preemptions, of shape (rounds, versions, 2): each version's block there and back again."""
+    """Seconds per call and preemptions, of shape (rounds, versions, 2): each version's block there and back again.
+
+    more: calls of each version's blocks that are made and not counted.
+    """
     seconds: list[npt.NDArray[np.float64]] = []
     preempted: list[npt.NDArray[np.int64]] = []
     quiet, ends = 0, time.perf_counter() + LONGEST * rounds * 2 * len(order) * block_seconds
@@ -115,7 +126,7 @@ def palindromes(
             for place in places:
                 timed(order[place], wait, 1)
                 before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-                block[place, way] = timed(order[place], wait, loops) / loops
+                block[place, way] = timed(order[place], wait, loops + more[place]) / loops
                 taken[place, way] = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
         seconds.append(block)
         preempted.append(taken)

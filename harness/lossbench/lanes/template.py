@@ -86,6 +86,7 @@ class Template(Worker):
                 rounds=request["rounds"],
                 block_seconds=request["block_seconds"],
                 seed=request["seed"],
+                extra={version.name: version.extra for version in self._versions if version.extra},
                 build=self._built,
             )
             return {"cells": [shallow(paired) for paired in found]}

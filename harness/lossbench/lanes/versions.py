@@ -16,12 +16,14 @@ from lossbench.spec.catalogue import Catalogue
 class Version:
     """name: `base`, `head` or `control`, a mark in module names. path: a suite file or folder.
 
-    builtin: whether the built-in suites stand beside it, as marked functions (`like`) need.
+    builtin: whether the built-in suites stand beside it, as marked functions (`like`) need. extra: further calls, as
+    a fraction, that each of its blocks makes and does not count: a slowdown of the first version, planted as real work.
     """
 
     name: str
     path: str
     builtin: bool
+    extra: float = 0.0
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -35,8 +37,10 @@ def load(versions: Sequence[Version], backend: str, builtin: Catalogue | None = 
 
     builtin: the built-in suites where they are loaded already.
     """
-    found = {}
+    found: dict[str, Catalogue] = {}
     for version in versions:
+        if version.extra:
+            continue
         with own_neighbours(Path(version.path)):
             found[version.name] = catalogue.load(
                 [Path(version.path)],
@@ -45,7 +49,7 @@ def load(versions: Sequence[Version], backend: str, builtin: Catalogue | None = 
                 version=f"_{version.name}",
                 beside=builtin if version.builtin else None,
             )
-    return found
+    return found | {version.name: found["base"] for version in versions if version.extra}
 
 
 def light(versions: Sequence[Version]) -> bool:
