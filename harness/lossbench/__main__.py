@@ -11,7 +11,19 @@ from importlib import import_module
 from typing import Any, Final, NoReturn
 
 INTERRUPTED: Final = 130
-COMMANDS: Final = ("list", "run", "report", "gate", "baseline", "compare", "check", "hunt", "doctor")
+COMMANDS: Final = (
+    "list",
+    "run",
+    "report",
+    "gate",
+    "baseline",
+    "compare",
+    "plan",
+    "calibrate",
+    "check",
+    "hunt",
+    "doctor",
+)
 """In the order of the help; each is a module of `lossbench.commands`, `list` the one called `listing`."""
 
 

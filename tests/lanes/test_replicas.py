@@ -78,6 +78,23 @@ def test_real_work_in_the_head_shows_and_the_control_does_not(tmp_path: Path) ->
     assert found[0].loops >= 1
 
 
+def test_further_calls_are_a_slowdown_of_the_first_version(tmp_path: Path) -> None:
+    """As much work again, and the control with none."""
+    path = str(written(tmp_path / "base", before="[(y_pred - y_true) ** 2 for _ in range(5)]"))
+    versions = [Version(name=name, path=path, builtin=False) for name in ("base", "control", "head")]
+    versions.append(Version(name="slow1", path=path, builtin=False, extra=1.0))
+    cell = Cell(case=Case(loss="mine", shape=(64, 64)), binding="fake", lane=Lane(backend=FAKE), operation="value")
+    with Replicas(cell.lane, versions) as replicas:
+        found = [
+            replicas.replicate([(cell, {})], seed=seed, rounds=5, limit_seconds=20, block_seconds=1e-3)[0]
+            for seed in range(5)
+        ]
+    ratios = np.median([log_ratios(f.seconds_per_call, f.preempted) for f in found], axis=0)
+    assert ratios.shape == (3,)
+    assert abs(ratios[2] - np.log(2)) < 0.35
+    assert abs(ratios[1]) < 0.35
+
+
 def test_a_neighbour_of_the_same_name_is_each_versions_own(tmp_path: Path) -> None:
     for name, factor in (("base", 1), ("head", 2)):
         written(tmp_path / name, times="factor.FACTOR", neighbour="import factor")

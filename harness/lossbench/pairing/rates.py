@@ -20,6 +20,8 @@ from lossbench.pairing.campaign import REPLICATE_LIMIT_SECONDS, ROUNDS, Tell
 from lossbench.spec.case import Cell, Lane
 
 SLOWDOWNS: Final = (0.02, 0.03, 0.05, 0.07, 0.10, 0.20)
+RENEWED_AFTER: Final = 16
+MOST_REPLICATES: Final = 2000
 PLANTED_WITHIN: Final = 0.25
 """A slowdown counts as one of these where the whole calls of a block come this near to it, relatively."""
 
@@ -84,7 +86,7 @@ def measure(
         lanes.setdefault(cell.lane, []).append(cell)
     spent: dict[str, list[float]] = {lane.id: [] for lane in lanes}
     number = 0
-    while time.monotonic() - began < budget_seconds:
+    while time.monotonic() - began < budget_seconds and number < MOST_REPLICATES * len(lanes):
         with ExitStack() as stack:
             sources = {lane: stack.enter_context(Replicas(lane, made, seed=seed + number)) for lane in lanes}
             for source in sources.values():
@@ -109,6 +111,3 @@ def measure(
         replicate_seconds={lane: float(np.median(times)) if times else float("nan") for lane, times in spent.items()},
         seconds=time.monotonic() - began,
     )
-
-
-RENEWED_AFTER: Final = 16
