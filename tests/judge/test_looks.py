@@ -181,3 +181,4 @@ def test_exit_statuses() -> None:
     assert status([passed, invalid]) == 2
     assert status([failed, invalid, unsure]) == 1
     assert status([]) == 2
+    assert status([unsure]) == 2, "nothing at all was decided"

@@ -123,8 +123,11 @@ def confirmed(first: Judgement, again: Judgement) -> Judgement:
 
 
 def status(verdicts: Sequence[Judgement], *, strict: bool = False) -> int:
-    """0: nothing is slower; 1: something is; 2: cannot tell (an invalid cell; with `strict`, an inconclusive one)."""
+    """0: nothing is slower; 1: something is; 2: cannot tell.
+
+    That is where a cell is invalid, where no cell was decided, and, with `strict`, where one was not.
+    """
     said = {found.verdict for found in verdicts}
     if "FAIL" in said:
         return 1
-    return 2 if "INVALID" in said or not said or (strict and "INCONCLUSIVE" in said) else 0
+    return 2 if "INVALID" in said or "PASS" not in said or (strict and "INCONCLUSIVE" in said) else 0

@@ -1,4 +1,6 @@
-"""Replicates go where the verdict is open: all cells of a lane share a process; those that are settled drop out.
+"""Replicates go where the verdict is open: the cells of a lane share a process; those that are settled drop out.
+
+Lanes have equal shares of the time, so that one which compiles for seconds does not starve the others.
 
 Suspects are then asked again in interpreters started anew, on replicates of their own.
 """
@@ -90,6 +92,7 @@ class Campaign:
     replicates: int = 0
     _began: float = 0.0
     _cost: dict[Lane, float] = field(default_factory=dict)
+    _spent: dict[Lane, float] = field(default_factory=dict)
 
     def run(self, tell: Tell | None = None) -> list[Course]:
         """Both stages. BadInput where a version does not load or a framework is missing."""
@@ -123,16 +126,17 @@ class Campaign:
                     tell(settled, len(self.courses), max(0.0, self.budget_seconds - time.monotonic() + self._began))
 
     def _pass(self, courses: Sequence[Course], replicas: Mapping[Lane, Replicas]) -> bool:
-        """One replicate of each open cell; whether any was taken."""
-        taken = False
-        for lane, source in replicas.items():
+        """One replicate of each open cell of the lane that had the least time so far; whether there was any."""
+        for lane in sorted(replicas, key=lambda lane: self._spent.get(lane, 0.0)):
             chosen = [course for course in courses if course.cell.lane == lane and course.judgement.open]
+            taken = False
             for group in _groups(chosen):
-                if self._left(courses) < self._cost.get(lane, CELL_SECONDS) * len(group):
-                    continue
-                self._replicate(source, group)
-                taken = True
-        return taken
+                if self._left(courses) > self._cost.get(lane, CELL_SECONDS) * len(group):
+                    self._replicate(replicas[lane], group)
+                    taken = True
+            if taken:
+                return True
+        return False
 
     def _replicate(self, source: Replicas, group: Sequence[Course]) -> None:
         started = time.monotonic()
@@ -144,7 +148,9 @@ class Campaign:
         )  # fmt: skip
         for course, paired in zip(group, found, strict=True):
             course.take(paired, self.rule)
-        spent = (time.monotonic() - started) / len(group)
+        taken = time.monotonic() - started
+        self._spent[source.lane] = self._spent.get(source.lane, 0.0) + taken
+        spent = taken / len(group)
         known = self._cost.get(source.lane)
         self._cost[source.lane] = spent if known is None else float(np.sqrt(known * spent))
 
