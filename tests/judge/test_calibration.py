@@ -92,3 +92,15 @@ def calibration_rival(rule: object, *, interleaved: bool) -> object:
 
 def test_codes_are_distinct() -> None:
     assert len({calibration.OPEN, PASS, FAIL, INVALID, INCONCLUSIVE}) == 5
+
+
+def test_the_worst_case_stays_within_what_is_allowed() -> None:
+    """A head exactly 1% slower with no margin beyond that: 40,000 cells, each stage on replicates of its own."""
+    rule, draws = Rule(cells=20, margin=0.01), np.random.default_rng(12)
+    x = math.log(1.01) + 0.03 * draws.standard_t(3, (2, 40_000, 50))
+    still = np.zeros((40_000, 50))
+    first, _ = stage(x[0], still, rule, confirming=False)
+    again, _ = stage(x[1], still, rule, confirming=True)
+    for hits, allowed in (((first == FAIL), rule.screen), ((first == FAIL) & (again == FAIL), rule.alarm / rule.cells)):
+        assert hits.mean() <= allowed + 4 * math.sqrt(allowed * (1 - allowed) / 40_000)
+    assert (first == FAIL).mean() > 0.05, "the first stage is as lenient as it says"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,3 +183,11 @@ def test_exit_statuses() -> None:
     assert status([failed, invalid, unsure]) == 1
     assert status([]) == 2
     assert status([unsure]) == 2, "nothing at all was decided"
+
+
+def test_the_ranks_in_the_documentation_are_those_in_force() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "how-we-time.md").read_text(encoding="utf-8")
+    rule = Rule(cells=50)
+    for found in (rule.slower(False), rule.slower(True), rule.passing):
+        named = ", ".join(str(k) if k else "none" for k in found.ranks)
+        assert f"| {named} | {100 * found.spent[-1]:.3g}% |" in text

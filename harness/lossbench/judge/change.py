@@ -105,6 +105,7 @@ def judge(x: npt.ArrayLike, control: npt.ArrayLike, rule: Rule, *, confirming: b
     if high < wall:
         return Judgement(verdict="PASS", reason=f"a slowdown of {rule.margin:.0%} is excluded", **said)
     reason = "too few replicates" if not last else "too noisy for this margin"
+    reason = f"suspected, and not confirmed: {reason}" if confirming else reason
     return Judgement(verdict="INCONCLUSIVE", reason=reason, open=not last, **said)
 
 
