@@ -15,6 +15,7 @@ from lossbench.lanes.measurement import Paired
 from lossbench.lanes.versions import Version
 from lossbench.pairing import figures, rates, trees
 from lossbench.pairing.rates import SLOWDOWNS, Samples, measure, versions
+from lossbench.pairing.sides import sides
 from lossbench.spec.case import Case, Cell, Lane
 
 CELL = Cell(case=Case(loss="huber", shape=(4,)), binding="b", lane=Lane(backend="torch"), operation="grad")
@@ -93,7 +94,8 @@ def test_plan(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     words = ("plan", "--detect", "5%", "--loss", "huber", "--backend", "torch", "--budget", "30s")
     found = json.loads(called(monkeypatch, capsys, *words, "--json"))
     assert found["margin"] == pytest.approx(0.03)
-    assert len(found["cells"]) == 2
+    planned = sides(trees.builtin(), trees.builtin(), losses=["huber"], backends=["torch"]).cells
+    assert [row["cell"] for row in found["cells"]] == [cell.id for cell, _ in planned]
     assert all(12 <= row["processes"] <= 100 for row in found["cells"])
     assert all(row["found"] > 0.9 for row in found["cells"])
     assert "to see +5.0%" in called(monkeypatch, capsys, *words)
