@@ -51,7 +51,8 @@ class FakeReplicas:
 @pytest.fixture(autouse=True)
 def _faked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "Replicas", FakeReplicas)
-    monkeypatch.setattr(rates, "MOST_REPLICATES", 100)
+    monkeypatch.setattr(rates, "MOST_REPLICATES", 64)
+    monkeypatch.setattr(figures, "POWER_RUNS", 40)
 
 
 def test_what_is_measured_is_what_was_there() -> None:
