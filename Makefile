@@ -9,10 +9,10 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test check lint types architecture format report gate baseline docs mutants clean
+.PHONY: help setup bench test check lint types architecture format report gate gate-eval baseline docs mutants clean
 
 help: ## list the verbs
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  Variables: PROFILE=quick|standard|full  BASELINE=folder  ARGS='--loss huber'  PYTHON=python3.12"
 
 $(STAMP): pyproject.toml pins.txt
@@ -51,6 +51,9 @@ report: setup ## write the report of the latest run again
 
 gate: setup ## compare the latest run with the committed baseline
 	$(BIN)/lossbench gate --baseline $(BASELINE) $(ARGS)
+
+gate-eval: setup ## measure the timing gate itself: false alarms, power, beside other rules (5 minutes)
+	$(BIN)/lossbench calibrate $(ARGS)
 
 baseline: setup ## make the latest run the baseline (commit the result)
 	$(BIN)/lossbench baseline --to $(BASELINE) $(ARGS)

@@ -19,6 +19,8 @@ COMMANDS: Final = (
     "gate",
     "baseline",
     "compare",
+    "plan",
+    "calibrate",
     "history",
     "export",
     "check",

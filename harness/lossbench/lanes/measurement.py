@@ -41,6 +41,24 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """One replicate of one cell: two versions, and the first one twice, timed in turn in a process of their own.
+
+    seconds_per_call: of shape (rounds, versions, 2), a round being a palindrome of blocks, each the mean over
+    `loops` calls. preempted: of the same shape, how often the system took the processor away during a block, as far as
+    it tells; there are more rounds than asked for where that happened. same_value: whether the versions computed the
+    same bits, in value and gradient.
+    """
+
+    status: Status
+    reason: str = ""
+    loops: int = 0
+    seconds_per_call: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0, 2)))
+    preempted: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 0, 2), np.int64))
+    same_value: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """One visit to a cell: the seconds per call of each round, each the mean over `loops` calls."""
 

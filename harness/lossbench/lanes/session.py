@@ -64,8 +64,15 @@ class Task:
 class Session:
     """One backend in one mode with one catalogue, and the cells prepared so far."""
 
-    def __init__(self, backend: Backend, catalogue: Catalogue, mode: str) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        catalogue: Catalogue,
+        mode: str,
+        build: Callable[[Loss, Case], inputs.Inputs] = inputs.build,
+    ) -> None:
         self.backend, self.catalogue, self.mode = backend, catalogue, mode
+        self._build = build
         self._kept: dict[str, Prepared] = {}
         self._last: tuple[str, Prepared] | None = None
         self._inputs: tuple[Case, inputs.Inputs] | None = None
@@ -78,6 +85,10 @@ class Session:
             if keep:
                 self._kept[cell.id] = prepared
         return answer
+
+    def prepared(self, cell: Cell) -> tuple[Answer, Prepared | None]:
+        """Computes a cell once and hands over the call to time, None where there is no answer."""
+        return self._guarded(lambda: self._task(cell))
 
     def answer_given(
         self,
@@ -105,10 +116,10 @@ class Session:
         self.backend.begin(prepared.dtype)
         try:
             with undisturbed():
-                _round(prepared, self.backend.wait, 1)
+                timed(prepared, self.backend.wait, 1)
                 count = loops or prepared.loops or calibrated(prepared, self.backend.wait, target_seconds)
                 prepared.loops = count
-                seconds = tuple(_round(prepared, self.backend.wait, count) / count for _ in range(rounds))
+                seconds = tuple(timed(prepared, self.backend.wait, count) / count for _ in range(rounds))
         except RAISED as error:
             return Block(status="failed", reason=reason_of(error))
         return Block(status="ok", loops=count, seconds_per_call=seconds, peak_bytes=self.backend.peak_bytes())
@@ -124,7 +135,7 @@ class Session:
     def _task(self, cell: Cell) -> Task:
         loss = self.catalogue.find(cell.case.loss)
         if self._inputs is None or self._inputs[0] != cell.case:
-            self._inputs = (cell.case, inputs.build(loss, cell.case))
+            self._inputs = (cell.case, self._build(loss, cell.case))
         built = self._inputs[1]
         further = {name: array for name, array in built.arrays.items() if name not in ("y_true", "y_pred")}
         return Task(
@@ -249,7 +260,7 @@ def undisturbed() -> Iterator[None]:
             gc.enable()
 
 
-def _round(prepared: Prepared, wait: Callable[[Any], None], loops: int) -> float:
+def timed(prepared: Prepared, wait: Callable[[Any], None], loops: int) -> float:
     """Seconds for `loops` calls and one wait. Nothing else stands between the two readings."""
     call, arguments, result = prepared.call, prepared.arguments, None
     started = time.perf_counter()
@@ -263,9 +274,9 @@ def calibrated(prepared: Prepared, wait: Callable[[Any], None], target_seconds: 
     """The number of calls that makes a round last about target_seconds, at least 1; found from a fifth of one."""
     loops = 1
     while True:
-        seconds = _round(prepared, wait, loops)
+        seconds = timed(prepared, wait, loops)
         if seconds < target_seconds:  # else one call is a round, however the machine disturbed it
-            seconds = min(seconds, _round(prepared, wait, loops))
+            seconds = min(seconds, timed(prepared, wait, loops))
         if seconds >= 0.2 * target_seconds or loops >= MAX_LOOPS:
             return min(MAX_LOOPS, max(1, round(loops * target_seconds / max(seconds, 1e-9))))
         loops = min(MAX_LOOPS, max(2 * loops, int(0.3 * loops * target_seconds / max(seconds, 1e-9))))

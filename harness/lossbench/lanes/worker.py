@@ -25,7 +25,7 @@ from typing import Any, Protocol
 
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.backends.base import UnsupportedError
-from lossbench.lanes.measurement import Answer, Block
+from lossbench.lanes.measurement import Answer, Block, Paired
 from lossbench.lanes.session import RAISED, Session, flush, reason_of, trace_of
 from lossbench.lanes.wire import Channel, WireClosedError
 from lossbench.spec.case import Case, Cell, Lane
@@ -110,7 +110,7 @@ class Worker:
         return self._session
 
 
-def shallow(result: Answer | Block) -> dict[str, Any]:
+def shallow(result: Answer | Block | Paired) -> dict[str, Any]:
     """A dataclass's fields by name, arrays not copied."""
     return {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
 

@@ -83,12 +83,20 @@ class Catalogue:
         )
 
 
-def load(paths: Sequence[Path] = (), builtin: bool = True, *, backend: str | None = None) -> Catalogue:
+def load(
+    paths: Sequence[Path] = (),
+    builtin: bool = True,
+    *,
+    backend: str | None = None,
+    version: str = "",
+    beside: Catalogue | None = None,
+) -> Catalogue:
     """The catalogue: built-in and installed suites, then the files and folders named.
 
     backend: of the worker that loads; empty in a process that may import no framework; None goes by what is
     imported already. A file that needs a framework is described (see `suitefile`) where there is none, and left
-    out of the worker of another one.
+    out of the worker of another one. version: a mark in the names of the modules of `paths`, so that one process
+    can hold several versions of a file, or one twice. beside: losses that are there already.
     BadInput for a file that cannot be imported or holds no loss, and for two losses of one name.
     """
     contents: list[Contents] = []
@@ -96,8 +104,8 @@ def load(paths: Sequence[Path] = (), builtin: bool = True, *, backend: str | Non
         contents += _folder(builtin_suites(), f"{lossbench.__name__}.suites", backend)
         paths = (*_installed(), *paths)
     for path in dict.fromkeys(Path(p).resolve() for p in paths):
-        contents += _named(path, backend)
-    return _assembled(contents)
+        contents += _named(path, backend, version)
+    return _assembled(contents, beside)
 
 
 def builtin_suites() -> Path:
@@ -118,11 +126,12 @@ def _installed() -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _named(path: Path, backend: str | None) -> list[Contents]:
+def _named(path: Path, backend: str | None, version: str) -> list[Contents]:
     if path.is_dir():
-        contents = _folder(path, suitefile.folder_package(path), backend)
+        contents = _folder(path, suitefile.folder_package(path, version=version), backend)
     elif path.is_file():
-        read = suitefile.read(path, "", backend)
+        package = suitefile.folder_package(path.parent, version=version) if suitefile.needs_neighbours(path) else ""
+        read = suitefile.read(path, package, backend, version)
         if read is None:
             return []
         contents = [read]
@@ -155,9 +164,9 @@ def _folder(folder: Path, package: str, backend: str | None) -> list[Contents]:
     return [c for c in read if c is not None]
 
 
-def _assembled(contents: Sequence[Contents]) -> Catalogue:
-    losses: dict[str, Loss] = {}
-    files: dict[str, Path] = {}
+def _assembled(contents: Sequence[Contents], beside: Catalogue | None) -> Catalogue:
+    losses: dict[str, Loss] = {} if beside is None else dict(beside.losses)
+    files: dict[str, Path] = {} if beside is None else dict(beside.files)
 
     def add(loss: Loss, path: Path) -> None:
         if losses.get(loss.name) is loss:  # imported from another suite file

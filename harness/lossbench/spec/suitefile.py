@@ -27,6 +27,7 @@ from lossbench.spec.functions import FRAMEWORKS, Function, functions, imported
 from lossbench.spec.loss import Loss
 
 DESCRIBE_LIMIT_SECONDS = 180
+PREFIX = "lossbench_suite_"
 
 T = TypeVar("T")
 _LIGHT = sys.stdlib_module_names | {"numpy", "lossbench"}
@@ -43,10 +44,11 @@ class Contents:
     passed_over: tuple[str, ...] = ()
 
 
-def read(path: Path, package: str, backend: str | None) -> Contents | None:
+def read(path: Path, package: str, backend: str | None, version: str = "") -> Contents | None:
     """The contents of a suite file; None where it belongs to another framework than this worker's.
 
     backend: the worker's; empty where no framework may be imported; None: whichever is imported already.
+    version: a mark in the module's name, so that one file can be imported several times.
     """
     wanted = imported(_tree(path))
     needed = {FRAMEWORKS[root] for root in wanted if root in FRAMEWORKS}
@@ -66,7 +68,7 @@ def read(path: Path, package: str, backend: str | None) -> Contents | None:
                 received=f"{', '.join(described.losses_named)} beside {', '.join(described.frameworks)}",
                 remedy="take the framework from `m` in the bindings, or move plain functions to a file of their own",
             )
-    return inspect_module(load(path, package), path)
+    return inspect_module(load(path, package, version), path)
 
 
 def inspect_module(module: ModuleType, path: Path) -> Contents:
@@ -82,11 +84,11 @@ def inspect_module(module: ModuleType, path: Path) -> Contents:
     )
 
 
-def load(path: Path, package: str = "") -> ModuleType:
+def load(path: Path, package: str = "", version: str = "") -> ModuleType:
     """Import a file; its folder goes to the end of the path, so that it finds its neighbours and shadows nothing."""
     if package:
         return _guarded(path, lambda: importlib.import_module(f"{package}.{path.stem}"))
-    name = f"lossbench_suite_{path.stem}_{_mark(path)}"
+    name = f"{PREFIX}{path.stem}_{_mark(path)}{version}"
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location(name, path)
@@ -106,9 +108,9 @@ def load(path: Path, package: str = "") -> ModuleType:
     return _guarded(path, execute)
 
 
-def folder_package(folder: Path, name: str = "") -> str:
+def folder_package(folder: Path, name: str = "", version: str = "") -> str:
     """Make a folder importable as a package of its own name, so that files can import their neighbours with a dot."""
-    name = name or f"lossbench_suite_{folder.name}_{_mark(folder)}"
+    name = name or f"{PREFIX}{folder.name}_{_mark(folder)}{version}"
     if name not in sys.modules:
         init = folder / "__init__.py"
         locations = [str(folder)]
@@ -125,6 +127,16 @@ def folder_package(folder: Path, name: str = "") -> str:
         if loader is not None:
             _guarded(init, partial(loader.exec_module, module))
     return name
+
+
+def needs_neighbours(path: Path) -> bool:
+    """Whether a file imports with a dot, and so only as a member of its folder's package."""
+    return "." in imported(_tree(path))
+
+
+def needs_framework(path: Path) -> bool:
+    """Whether a file names a framework in an import of its own."""
+    return bool(imported(_tree(path)) & FRAMEWORKS.keys())
 
 
 def _mark(path: Path) -> str:

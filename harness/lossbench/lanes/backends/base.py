@@ -80,6 +80,7 @@ class Backend(ABC):
     module: ClassVar[str]  # what `import` is given
     modes: ClassVar[tuple[str, ...]] = ("eager",)
     distributions: ClassVar[tuple[str, ...]] = ()  # whose versions decide the numbers
+    preload: ClassVar[tuple[str, ...]] = ()  # importing these computes nothing, so that a process may fork after it
     dtypes: ClassVar[tuple[str, ...]] = ("float64", "float32", "bfloat16", "float16")
 
     def __init__(self, *, threads: int = 1, device: str = "cpu") -> None:

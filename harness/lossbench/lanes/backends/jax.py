@@ -75,6 +75,7 @@ class JaxBackend(Backend):
     name, module = "jax", "jax"
     modes = ("eager", "compiled")
     distributions = ("jax", "jaxlib", "optax")
+    preload = ("jax", "jax.numpy", "optax")
 
     @classmethod
     @contextmanager

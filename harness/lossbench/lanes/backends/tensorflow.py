@@ -92,6 +92,7 @@ class TensorFlowBackend(Backend):
     name, module = "tensorflow", "tensorflow"
     modes = ("eager", "compiled", "xla")
     distributions = ("tensorflow", "tensorflow-cpu", "keras")
+    preload = ("tensorflow", "keras")
 
     @classmethod
     @contextmanager

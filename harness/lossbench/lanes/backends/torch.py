@@ -109,6 +109,7 @@ class TorchBackend(Backend):
     name, module = "torch", "torch"
     modes = ("eager", "compiled")
     distributions = ("torch",)
+    preload = ("torch",)
 
     @classmethod
     @contextmanager

@@ -1,0 +1,77 @@
+"""`lossbench plan`: how many processes and seconds it takes to see a slowdown of a given size."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from lossbench.bench.hunting import budget as budgets
+from lossbench.commands.compare import fraction
+from lossbench.commands.options import Backends, Json, Losses, chosen, words
+from lossbench.commands.progress import progress_bar
+from lossbench.judge.calibration import FAIL, gate_runs
+from lossbench.judge.change import Rule
+from lossbench.lanes.backends import BACKENDS
+from lossbench.pairing import figures, rates, trees
+from lossbench.pairing.sides import sides
+from lossbench.spec.errors import BadInput
+
+Detect = Annotated[str, typer.Option("--detect", help="The slowdown to be seen: 3% or 0.03.")]
+Pilot = Annotated[str, typer.Option("--budget", help="How long to measure this machine's noise first.")]
+
+MARGIN_SHARE = 0.6
+"""Of the slowdown to be seen: a median must exceed the margin, and half of them would fall short of the slowdown."""
+RUNS = 2000
+LEAST = 6
+
+
+def command(
+    detect: Detect = "3%", loss: Losses = "", backend: Backends = "", budget: Pilot = "30s", json: Json = False
+) -> None:
+    """How many processes and seconds would `compare` need to find a slowdown of this size?
+
+    Measures the noise of unchanged code for a short while, and plays the gate with it.
+
+    Example: lossbench plan --detect 3% --loss huber --backend torch
+    """
+    size = fraction(detect)
+    backends = words(backend) and chosen("--backend", backend, tuple(BACKENDS))
+    found = sides(trees.builtin(), trees.builtin(), losses=words(loss), backends=backends)
+    with progress_bar(Console(stderr=True)) as progress:
+        measured = rates.measure(
+            rates.versions(trees.builtin(), ()), [c for c, _ in found.cells], budgets.seconds(budget), tell=progress
+        )
+    rule = Rule(cells=len(found.cells), margin=MARGIN_SHARE * size)
+    rows = [_row(own, rule, size, measured) for own in measured.samples.values() if len(own.head) >= LEAST]
+    if not rows:
+        raise BadInput(
+            subject="--budget",
+            expected=f"time for {LEAST} replicates of a cell",
+            received=budget,
+            remedy="give more, or fewer losses and backends",
+        )
+    total = sum(row["seconds"] for row in rows)
+    if json:
+        print(jsonlib.dumps({"detect": size, "margin": rule.margin, "seconds": total, "cells": rows}, indent=1))
+        return
+    typer.echo(f"to see {size:+.1%}, with --margin {rule.margin:.1%}: about {total:.0f} s for {len(rows)} cells")
+    for row in rows:
+        typer.echo(
+            f"{row['processes']:>5.1f} processes {row['seconds']:>6.1f} s  found {row['found']:>6.1%}  "
+            f"noise {row['robust_sd']:.1%} ({row['pilot']} replicates)  {row['cell']}"
+        )
+
+
+def _row(own: rates.Samples, rule: Rule, size: float, measured: rates.Measured) -> dict[str, Any]:
+    """One cell: its noise, and what the gate would need and find with a slowdown of that size."""
+    x, control = np.array(own.head), np.array(own.control)
+    said, taken = gate_runs([x + np.log1p(size)], [control], rule, max(1, RUNS // rule.cells), seed=0)
+    processes = float(taken.mean())
+    return {
+        "cell": own.cell.id, "robust_sd": figures.spread(own.head), "pilot": len(x), "processes": processes,
+        "seconds": processes * measured.replicate_seconds[own.cell.lane.id], "found": float((said == FAIL).mean()),
+    }  # fmt: skip

@@ -1,0 +1,142 @@
+"""What one replicate does: the versions of each cell prepared in random order, then timed in turn in short blocks.
+
+A round is a palindrome of blocks (ABC CBA), so that a drift of the machine that is steady over its few
+milliseconds cancels exactly; the order is drawn anew for every round. One untimed call opens each block.
+The versions read the same input arrays: were each given its own, where these happen to lie would be worth 1 to 2%
+of a process, and every block would begin with a cold cache; what a version allocates itself is its own.
+A round in which the system took the processor away, by its own count, says more of the neighbours than of the code:
+it is kept, marked, and measured once more, up to a limit.
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lossbench.lanes.backends.base import Backend
+from lossbench.lanes.measurement import Answer, Paired
+from lossbench.lanes.session import RAISED, Prepared, Session, calibrated, reason_of, timed, undisturbed
+from lossbench.spec.case import Case, Cell
+from lossbench.spec.catalogue import Catalogue
+from lossbench.spec.inputs import Inputs
+from lossbench.spec.loss import Loss
+
+MOST_ROUNDS: Final = 3
+"""Times the rounds asked for, where they are disturbed."""
+LEAST_ROUNDS: Final = 2
+LONGEST: Final = 3.0
+"""Times the seconds asked for: after that slow calls have no more than the least rounds. More processes tell more."""
+
+
+def replicate(
+    backend: Backend,
+    catalogues: Mapping[str, Catalogue],
+    cells: Sequence[tuple[Cell, Mapping[str, str]]],
+    *,
+    mode: str,
+    rounds: int,
+    block_seconds: float,
+    seed: int,
+    extra: Mapping[str, float] | None = None,
+    build: Callable[[Loss, Case], Inputs],
+) -> Iterator[Paired]:
+    """One result a cell, in the order given; versions in the order of `catalogues`, the first of which calibrates.
+
+    cells: each with the name of its loss in those versions that call it otherwise. extra: of a version, the further
+    calls that each of its blocks makes, as a fraction of those it counts; it is the first version otherwise.
+    """
+    drawn = random.Random(seed)
+    sessions = {name: Session(backend, catalogue, mode, build) for name, catalogue in catalogues.items()}
+    for cell, names in cells:
+        try:
+            yield _one(sessions, cell, names, rounds, block_seconds, drawn, extra or {})
+        except RAISED as error:
+            yield Paired(status="failed", reason=reason_of(error))
+
+
+def _one(
+    sessions: Mapping[str, Session],
+    cell: Cell,
+    names: Mapping[str, str],
+    rounds: int,
+    block_seconds: float,
+    drawn: random.Random,
+    extra: Mapping[str, float],
+) -> Paired:
+    answers: dict[str, Answer] = {}
+    ready: dict[str, Prepared] = {}
+    own_work = [name for name in sessions if name not in extra]
+    for name in drawn.sample(own_work, len(own_work)):
+        own = replace(cell, case=replace(cell.case, loss=names.get(name, cell.case.loss)))
+        answer, prepared = sessions[name].prepared(own)
+        if prepared is None:
+            return Paired(status=answer.status, reason=f"{name}: {answer.reason}")
+        answers[name], ready[name] = answer, prepared
+    for name in extra:
+        answers[name], ready[name] = answers[own_work[0]], ready[own_work[0]]
+    if len({answer.digest for answer in answers.values()}) > 1:
+        return Paired(status="skipped", reason="the versions declare other inputs for this loss")
+    order = [ready[name] for name in sessions]
+    shared = order[0].arguments[:2]
+    for prepared in order[1:]:
+        prepared.arguments = (*shared, *prepared.arguments[2:])
+    backend = next(iter(sessions.values())).backend
+    backend.begin(cell.case.dtype)
+    with undisturbed():
+        loops = calibrated(order[0], backend.wait, block_seconds)
+        more = [round(extra.get(name, 0.0) * loops) for name in sessions]
+        seconds, preempted = palindromes(order, backend.wait, loops, rounds, block_seconds, drawn, more)
+    first, *others = (answers[name] for name in sessions)
+    return Paired(
+        status="ok", loops=loops, seconds_per_call=seconds, preempted=preempted,
+        same_value=all(_same(first, other) for other in others),
+    )  # fmt: skip
+
+
+def palindromes(
+    order: Sequence[Prepared],
+    wait: Callable[[Any], None],
+    loops: int,
+    rounds: int,
+    block_seconds: float,
+    drawn: random.Random,
+    more: Sequence[int],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Seconds per call and preemptions, of shape (rounds, versions, 2): each version's block there and back again.
+
+    more: calls of each version's blocks that are made and not counted.
+    """
+    seconds: list[npt.NDArray[np.float64]] = []
+    preempted: list[npt.NDArray[np.int64]] = []
+    quiet, ends = 0, time.perf_counter() + LONGEST * rounds * 2 * len(order) * block_seconds
+    while quiet < rounds and len(seconds) < MOST_ROUNDS * rounds:
+        if len(seconds) >= LEAST_ROUNDS and time.perf_counter() > ends:
+            break
+        block = np.empty((len(order), 2))
+        taken = np.zeros((len(order), 2), np.int64)
+        there = drawn.sample(range(len(order)), len(order))
+        for way, places in enumerate((there, there[::-1])):
+            for place in places:
+                timed(order[place], wait, 1)
+                before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+                block[place, way] = timed(order[place], wait, loops + more[place]) / loops
+                taken[place, way] = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
+        seconds.append(block)
+        preempted.append(taken)
+        quiet += not taken.any()
+    return np.stack(seconds), np.stack(preempted)
+
+
+def _same(a: Answer, b: Answer) -> bool:
+    pairs = ((a.value, b.value), (a.grad, b.grad))
+    return all(
+        (x is None and y is None) or (x is not None and y is not None and np.array_equal(x, y, equal_nan=True))
+        for x, y in pairs
+    )

@@ -1,0 +1,106 @@
+"""Rates of the gate: the rule on many cells at once is the rule on one; rates on noise whose answer is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from lossbench.judge import calibration
+from lossbench.judge.calibration import FAIL, INCONCLUSIVE, INVALID, PASS, Rate, gate_runs, stage
+from lossbench.judge.change import Rule, judge
+from lossbench.judge.rivals import RIVALS, comparisons
+
+CODES = {"PASS": PASS, "FAIL": FAIL, "INVALID": INVALID, "INCONCLUSIVE": INCONCLUSIVE}
+
+
+@pytest.mark.parametrize("confirming", [False, True])
+@pytest.mark.parametrize(("shift", "sd", "drift"), [(0, 0.02, 0), (0.05, 0.03, 0), (0.03, 0.05, 0.03), (0, 0.01, 0.06)])
+def test_many_at_once_are_each_as_judged(shift: float, sd: float, drift: float, confirming: bool) -> None:
+    rule, draws = Rule(cells=20), np.random.default_rng(2)
+    x, control = shift + sd * draws.standard_t(3, (60, 50)), drift + sd * draws.standard_t(3, (60, 50))
+    said, taken = stage(x, control, rule, confirming=confirming)
+    for row in range(len(x)):
+        for n in rule.looks:
+            found = judge(x[row, :n], control[row, :n], rule, confirming=confirming)
+            if not found.open:
+                break
+        assert said[row] == (FAIL if found.suspect else CODES[found.verdict])
+        assert taken[row] == n
+
+
+def test_rates_on_known_noise() -> None:
+    rule, draws = Rule(cells=50), np.random.default_rng(4)
+    cells = [0.02 * draws.standard_normal(400) for _ in range(4)]
+    still = [0.02 * draws.standard_normal(400) for _ in range(4)]
+    said, taken = gate_runs([x - np.median(x) for x in cells], still, rule, 400, seed=1)
+    assert said.shape == taken.shape == (400, 50)
+    assert (said == FAIL).any(axis=1).mean() <= 0.02
+    assert (said == PASS).mean() > 0.98
+    at_once = norm.cdf(math.log(1.03) / 0.02) ** 6  # all six below the margin
+    assert (taken == 6).mean() == pytest.approx(at_once, abs=0.05)
+    slower, _ = gate_runs([x + math.log(1.10) for x in cells], still, rule, 40, seed=1)
+    assert (slower == FAIL).mean() > 0.99
+
+
+def test_wilsons_interval() -> None:
+    """By its defining equation: both ends solve |p - share| = z sqrt(p (1 - p) / n)."""
+    rate = Rate(hits=3, trials=200)
+    for end in rate.interval:
+        assert abs(end - rate.share) == pytest.approx(1.959963984540054 * math.sqrt(end * (1 - end) / 200), rel=1e-9)
+    assert Rate(hits=0, trials=60).interval[0] == 0
+    assert Rate(hits=0, trials=0).interval == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_every_rival_sees_a_doubling_and_no_speedup(name: str) -> None:
+    draws = np.random.default_rng(8)
+    base = [1e-3 * np.exp(0.005 * draws.standard_normal(10)) for _ in range(40)]
+    assert all(comparisons(base, [2 * x for x in base], RIVALS[name]))
+    assert not any(comparisons(base, [0.5 * x for x in base], RIVALS[name]))
+
+
+def test_rivals_raise_alarms_where_processes_differ() -> None:
+    """Unchanged code whose processes differ by 10%: what no test within a process can know."""
+    draws = np.random.default_rng(9)
+    runs = [1e-3 * np.exp(0.10 * draws.standard_normal() + 0.005 * draws.standard_normal(10)) for _ in range(400)]
+    alarms = {name: np.mean(comparisons(runs, runs, rival)) for name, rival in RIVALS.items()}
+    assert min(alarms[name] for name in list(RIVALS)[:2]) > 0.25
+    assert alarms["asv continuous"] < alarms["google/benchmark, U test"]
+
+
+def test_a_comparison_uses_each_process_once() -> None:
+    base = [np.array([float(i)]) for i in range(8)]
+    seen: list[tuple[list[float], list[float]]] = []
+
+    def spy(old: list[np.ndarray], new: list[np.ndarray]) -> bool:
+        seen.append(([float(a[0]) for a in old], [float(b[0]) for b in new]))
+        return False
+
+    for interleaved in (True, False):
+        comparisons(base, base, calibration_rival(spy, interleaved=interleaved))
+    assert seen == [([0, 2], [1, 3]), ([4, 6], [5, 7]), ([0, 1], [2, 3]), ([4, 5], [6, 7])]
+
+
+def calibration_rival(rule: object, *, interleaved: bool) -> object:
+    from lossbench.judge.rivals import Rival
+
+    return Rival(processes=2, interleaved=interleaved, source="none", slower=rule)  # type: ignore[arg-type]
+
+
+def test_codes_are_distinct() -> None:
+    assert len({calibration.OPEN, PASS, FAIL, INVALID, INCONCLUSIVE}) == 5
+
+
+def test_the_worst_case_stays_within_what_is_allowed() -> None:
+    """A head exactly 1% slower with no margin beyond that: 40,000 cells, each stage on replicates of its own."""
+    rule, draws = Rule(cells=20, margin=0.01), np.random.default_rng(12)
+    x = math.log(1.01) + 0.03 * draws.standard_t(3, (2, 40_000, 50))
+    still = np.zeros((40_000, 50))
+    first, _ = stage(x[0], still, rule, confirming=False)
+    again, _ = stage(x[1], still, rule, confirming=True)
+    for hits, allowed in (((first == FAIL), rule.screen), ((first == FAIL) & (again == FAIL), rule.alarm / rule.cells)):
+        assert hits.mean() <= allowed + 4 * math.sqrt(allowed * (1 - allowed) / 40_000)
+    assert (first == FAIL).mean() > 0.05, "the first stage is as lenient as it says"

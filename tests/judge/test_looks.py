@@ -1,0 +1,193 @@
+"""Bounds looked at several times: held against every outcome there is, and against distributions with known medians."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lossbench.judge.change import Judgement, Rule, detectable, judge, status
+from lossbench.judge.looks import LOOKS, ranks
+
+NORMAL = "normal"
+HEAVY = "t with 2 degrees of freedom, a tenth of it delayed"
+
+
+def noise(kind: str, sd: float, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Log ratios of unchanged code with a robust SD of `sd`; heavy: one in ten off by ten times that, either way."""
+    draws = np.random.default_rng(seed)
+    if kind == NORMAL:
+        return sd * draws.standard_normal(shape)
+    body = sd / 1.21 * draws.standard_t(2, shape)  # the quartiles of t(2) are +-0.816, the normal's +-0.674
+    return body + sd * np.where(draws.random(shape) < 0.1, 10 * draws.standard_normal(shape), 0)
+
+
+@pytest.mark.parametrize(("error", "looks"), [(0.3, (2, 4, 7)), (0.1, (6, 12)), (0.05, (3, 9, 12)), (0.5, (1, 2, 3))])
+def test_the_error_over_all_looks_is_exact(error: float, looks: tuple[int, ...]) -> None:
+    """Every sequence of signs, one by one: how many ever put the bound above the median."""
+    found = ranks(error, looks)
+    wrong = 0
+    for signs in itertools.product((-1.0, 1.0), repeat=looks[-1]):
+        wrong += any(found.low(np.array(signs[:n])) > 0 for n in looks)
+    assert wrong / 2 ** looks[-1] == pytest.approx(found.spent[-1], abs=1e-15)
+    assert found.spent[-1] <= error + 1e-12
+
+
+def test_a_single_look_is_the_table_of_the_sign_test() -> None:
+    """The largest k with 2^-20 * sum of binomial coefficients below k at most 0.025: 6 (0.0207; 7 gives 0.0577)."""
+    assert ranks(0.025, (20,)).ranks == (6,)
+    assert ranks(0.025, (20,)).spent[0] == pytest.approx(21700 / 2**20, abs=1e-15)
+    assert ranks(1 / 64, (6,)).ranks == (1,)
+    assert ranks(1 / 65, (6,)).ranks == (0,)
+    assert ranks(1 / 65, (6,)).low(np.ones(6)) == -math.inf
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    error=st.floats(1e-6, 0.5),
+    looks=st.lists(st.integers(1, 40), min_size=1, max_size=5, unique=True).map(lambda n: tuple(sorted(n))),
+)
+def test_never_more_than_allowed(error: float, looks: tuple[int, ...]) -> None:
+    found = ranks(error, looks)
+    assert all(
+        spent <= error * (n / looks[-1]) ** 0.5 * (1 + 1e-9) for spent, n in zip(found.spent, looks, strict=True)
+    )
+    assert list(found.spent) == sorted(found.spent)
+    assert all(0 <= k <= n for k, n in zip(found.ranks, looks, strict=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(-1, 1), min_size=6, max_size=40))
+def test_bounds_mirror_each_other(values: list[float]) -> None:
+    x = np.array(values)
+    found = ranks(0.1)
+    assert found.high(x) == -found.low(-x)
+    if len(x) in LOOKS:
+        assert found.low(x) <= np.median(x) <= found.high(x)
+
+
+@pytest.mark.parametrize("kind", [NORMAL, HEAVY])
+def test_the_bound_is_wrong_as_often_as_it_says(kind: str) -> None:
+    """4000 experiments, each ended by its first wrong bound: binomial, 4 standard deviations."""
+    found, samples = ranks(0.1), noise(kind, 0.03, (4000, LOOKS[-1]), seed=11)
+    wrong = sum(any(found.low(row[:n]) > 0 for n in LOOKS) for row in samples)
+    p = found.spent[-1]
+    assert abs(wrong - 4000 * p) < 4 * math.sqrt(4000 * p * (1 - p))
+
+
+def decided(samples: np.ndarray, rule: Rule, confirm: np.ndarray) -> Judgement:
+    """The whole procedure on one cell: looks until it is settled, then, if suspected, again on other replicates."""
+    for stage, values in ((False, samples), (True, confirm)):
+        for n in rule.looks:
+            found = judge(values[:n], np.zeros(n), rule, confirming=stage)
+            if not found.open:
+                break
+        if not found.suspect:
+            return found
+    return found
+
+
+def rates(kind: str, sd: float, change: float, rule: Rule, trials: int, seed: int) -> dict[str, float]:
+    shift = math.log1p(change)
+    first, again = (noise(kind, sd, (trials, rule.looks[-1]), seed + i) + shift for i in (0, 1))
+    said = [decided(a, rule, b).verdict for a, b in zip(first, again, strict=True)]
+    return {verdict: said.count(verdict) / trials for verdict in ("PASS", "FAIL", "INCONCLUSIVE")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "sd", "passed"),
+    [
+        (NORMAL, 0.01, 0.99), (NORMAL, 0.03, 0.97), (NORMAL, 0.05, 0.85),
+        (HEAVY, 0.01, 0.99), (HEAVY, 0.03, 0.95), (HEAVY, 0.05, 0.75),
+    ],
+)  # fmt: skip
+def test_unchanged_code_does_not_fail(kind: str, sd: float, passed: float) -> None:
+    """800 unchanged cells: at 1% among 50 cells, 0.16 false alarms are the most to expect."""
+    found = rates(kind, sd, 0.0, Rule(cells=50), 800, seed=3)
+    assert found["FAIL"] <= 1 / 800
+    assert found["PASS"] >= passed
+
+
+@pytest.mark.parametrize(
+    ("kind", "sd", "change", "at_least"),
+    [
+        (NORMAL, 0.01, 0.05, 0.99), (NORMAL, 0.03, 0.05, 0.90), (HEAVY, 0.02, 0.05, 0.95),
+        (NORMAL, 0.03, 0.10, 0.99), (HEAVY, 0.03, 0.10, 0.99), (NORMAL, 0.05, 0.20, 0.99),
+    ],
+)  # fmt: skip
+def test_slowdowns_are_found(kind: str, sd: float, change: float, at_least: float) -> None:
+    assert rates(kind, sd, change, Rule(cells=50), 300, seed=5)["FAIL"] >= at_least
+
+
+def test_a_pass_at_the_margin_is_as_rare_as_it_says() -> None:
+    rule = Rule(cells=50)
+    found = rates(NORMAL, 0.03, rule.margin, rule, 800, seed=9)
+    allowed = 2 * rule.miss  # one share a stage
+    assert found["PASS"] <= allowed + 4 * math.sqrt(allowed * (1 - allowed) / 800)
+
+
+def test_a_change_below_one_percent_is_nobodys_business() -> None:
+    """However certain: 0.9% with no noise at all, and a margin of 0.5%."""
+    assert judge(np.full(32, math.log(1.009)), np.zeros(32), Rule(cells=1, margin=0.005), confirming=True).verdict == (
+        "INCONCLUSIVE"
+    )
+    assert judge(np.full(32, math.log(1.011)), np.zeros(32), Rule(cells=1, margin=0.005), confirming=True).verdict == (
+        "FAIL"
+    )
+
+
+def test_beyond_one_percent_but_within_the_margin_passes() -> None:
+    found = judge(np.full(20, math.log(1.02)), np.zeros(20), Rule(cells=1), confirming=True)
+    assert (found.verdict, found.change) == ("PASS", pytest.approx(0.02))
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_control_that_moved_invalidates(side: int) -> None:
+    found = judge(np.full(32, 0.2), np.full(32, side * 0.04), Rule(cells=50), confirming=True)
+    assert found.verdict == "INVALID"
+    assert not found.open
+
+
+def test_open_until_the_last_look() -> None:
+    rule, wide = Rule(cells=5), np.tile([-0.2, 0.2], 25)
+    opens = [judge(wide[:n], np.zeros(n), rule).open for n in (0, 5, 6, 12, 49, 50)]
+    assert opens == [True] * 5 + [False]
+    assert judge(wide, np.zeros(50), rule).reason == "too noisy for this margin"
+
+
+def test_the_detectable_change_is_where_the_verdict_turns() -> None:
+    rule = Rule(cells=50)
+    quiet = noise(NORMAL, 0.02, (32,), seed=1)
+    at = judge(quiet, np.zeros(32), rule, confirming=True).detectable
+    own = np.median(quiet)
+    for factor, verdict in ((0.999, False), (1.001, True)):
+        shifted = quiet - own + math.log1p(at * factor)
+        assert (judge(shifted, np.zeros(32), rule, confirming=True).verdict == "FAIL") is verdict
+    assert math.isnan(detectable(quiet[:7], rule.slower(True), rule.margin))
+
+
+def test_exit_statuses() -> None:
+    quiet, rule = np.zeros(50), Rule(cells=1)
+    passed = judge(quiet, quiet, rule)
+    unsure = judge(np.tile([-0.2, 0.2], 25), quiet, rule)
+    failed = judge(quiet + 0.1, quiet, rule, confirming=True)
+    invalid = judge(quiet, quiet + 0.1, rule)
+    assert status([passed, unsure]) == 0
+    assert status([passed, unsure], strict=True) == 2
+    assert status([passed, invalid]) == 2
+    assert status([failed, invalid, unsure]) == 1
+    assert status([]) == 2
+    assert status([unsure]) == 2, "nothing at all was decided"
+
+
+def test_the_ranks_in_the_documentation_are_those_in_force() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "how-we-time.md").read_text(encoding="utf-8")
+    rule = Rule(cells=50)
+    for found in (rule.slower(False), rule.slower(True), rule.passing):
+        named = ", ".join(str(k) if k else "none" for k in found.ranks)
+        assert f"| {named} | {100 * found.spent[-1]:.3g}% |" in text

@@ -1,0 +1,64 @@
+"""The order of blocks in a round, what a block calls, and what happens where the system takes the processor away."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from lossbench.lanes import replicate
+from lossbench.lanes.replicate import palindromes
+from lossbench.lanes.session import Prepared
+
+
+def ran(
+    monkeypatch: pytest.MonkeyPatch, *, preempted: bool, rounds: int = 3, seconds: float = 1.0
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """The calls made, in order, and what `palindromes` returned, on a system that says whether it interfered."""
+    switches = itertools.count(step=1 if preempted else 0)
+    monkeypatch.setattr(replicate.resource, "getrusage", lambda _: SimpleNamespace(ru_nivcsw=next(switches)))
+    calls: list[str] = []
+
+    def prepared(name: str) -> Prepared:
+        return Prepared(call=lambda: calls.append(name), arguments=(), dtype="float32")
+
+    found = palindromes(
+        [prepared(name) for name in "ABC"], lambda _: None, 2, rounds, seconds, random.Random(7), [0, 0, 1]
+    )
+    return calls, *found
+
+
+def blocks(calls: list[str]) -> list[str]:
+    """One letter a block; a block of C has a call more, and two blocks of one version may meet."""
+    size, found, at = {"A": 3, "B": 3, "C": 4}, [], 0
+    while at < len(calls):
+        name = calls[at]
+        assert calls[at : at + size[name]] == [name] * size[name], "one untimed call and those of the block"
+        found.append(name)
+        at += size[name]
+    return found
+
+
+def test_every_round_is_a_palindrome_in_an_order_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, seconds, preempted = ran(monkeypatch, preempted=False, rounds=12)
+    order = blocks(calls)
+    rounds = [order[i : i + 6] for i in range(0, len(order), 6)]
+    assert all(sorted(r[:3]) == ["A", "B", "C"] and r == r[::-1] for r in rounds)
+    assert len({"".join(r) for r in rounds}) > 2
+    assert seconds.shape == preempted.shape == (12, 3, 2)
+    assert (seconds > 0).all()
+    assert not preempted.any()
+
+
+def test_disturbed_rounds_are_kept_marked_and_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, seconds, preempted = ran(monkeypatch, preempted=True)
+    assert len(seconds) == 3 * replicate.MOST_ROUNDS
+    assert (preempted == 1).all()
+
+
+def test_slow_calls_have_no_more_than_the_least_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, seconds, _ = ran(monkeypatch, preempted=False, rounds=50, seconds=1e-12)
+    assert len(seconds) == replicate.LEAST_ROUNDS

@@ -1,0 +1,109 @@
+"""Rates from replicates of a stand-in whose noise and slowdowns are known; `plan` and `calibrate` say them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lossbench.__main__ import main
+from lossbench.judge.change import Rule
+from lossbench.lanes.measurement import Paired
+from lossbench.lanes.versions import Version
+from lossbench.pairing import figures, rates, trees
+from lossbench.pairing.rates import SLOWDOWNS, Samples, measure, versions
+from lossbench.pairing.sides import sides
+from lossbench.spec.case import Case, Cell, Lane
+
+CELL = Cell(case=Case(loss="huber", shape=(4,)), binding="b", lane=Lane(backend="torch"), operation="grad")
+LOOPS = 100
+NOISE = 0.01
+
+
+class FakeReplicas:
+    """A machine whose every process is off by 10%, and whose pairs within a process are off by 1%."""
+
+    def __init__(self, lane: Lane, made: Sequence[Version], *, seed: int) -> None:
+        self.lane, self.made, self.draws = lane, made, np.random.default_rng(seed)
+
+    def __enter__(self) -> FakeReplicas:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def ready(self) -> None: ...
+
+    def replicate(self, cells: Sequence[Any], **_: Any) -> list[Paired]:
+        factors = np.array([1 + version.extra for version in self.made])
+        shape = (4, len(factors), 2)
+        found = []
+        for _cell in cells:
+            process, own = np.exp(0.10 * self.draws.standard_normal()), NOISE * self.draws.standard_normal(len(factors))
+            seconds = process * factors[:, None] * np.exp(own[:, None] + 0.002 * self.draws.standard_normal(shape))
+            preempted = np.zeros(shape, np.int64)
+            found.append(Paired(status="ok", loops=LOOPS, seconds_per_call=seconds, preempted=preempted))
+        return found
+
+
+@pytest.fixture(autouse=True)
+def _faked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates, "Replicas", FakeReplicas)
+    monkeypatch.setattr(rates, "MOST_REPLICATES", 64)
+    monkeypatch.setattr(figures, "POWER_RUNS", 40)
+
+
+def test_what_is_measured_is_what_was_there() -> None:
+    measured = measure(versions(trees.builtin()), [CELL], 30, seed=1)
+    (own,) = figures.usable(measured)
+    assert set(own.slow) == set(SLOWDOWNS)
+    # head and base are off independently, so their ratio by sqrt(2) times as much
+    assert figures.spread(own.head) == pytest.approx(NOISE * np.sqrt(2), rel=0.3)
+    assert np.median(own.slow[0.10]) == pytest.approx(np.log(1.10), abs=0.01)
+    gate, *others = (figures.ours(measured, Rule(cells=50), runs=300), *figures.others(measured))
+    assert gate.suites is not None
+    assert gate.suites.share <= 0.02
+    assert gate.found[0.05].share > 0.95
+    assert gate.found[0.20].share > 0.99
+    assert others[0].alarms.share > 0.2, "no rule within a process can see that processes differ"
+    text = "\n".join(figures.lines(measured, [gate, *others]))
+    assert "suites with a false alarm" in text
+    record = figures.record(measured, [gate, *others])
+    assert json.loads(json.dumps(record))["gates"][0]["found"]["0.2"]["share"] > 0.99
+
+
+def test_a_slowdown_that_is_no_whole_number_of_calls_is_not_claimed() -> None:
+    own = Samples(cell=CELL)
+    seconds, preempted = np.ones((4, 2 + len(SLOWDOWNS) + 1, 2)), np.zeros((4, 9, 2), np.int64)
+    own.take(Paired(status="ok", loops=10, seconds_per_call=seconds, preempted=preempted), SLOWDOWNS)
+    assert set(own.slow) == {0.10, 0.20}
+    own.take(Paired(status="crashed", reason="gone"), SLOWDOWNS)
+    assert len(own.head) == 1
+
+
+def called(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    monkeypatch.setattr("sys.argv", ["lossbench", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    return capsys.readouterr().out
+
+
+def test_plan(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("plan", "--detect", "5%", "--loss", "huber", "--backend", "torch", "--budget", "30s")
+    found = json.loads(called(monkeypatch, capsys, *words, "--json"))
+    assert found["margin"] == pytest.approx(0.03)
+    planned = sides(trees.builtin(), trees.builtin(), losses=["huber"], backends=["torch"]).cells
+    assert [row["cell"] for row in found["cells"]] == [cell.id for cell, _ in planned]
+    assert all(12 <= row["processes"] <= 100 for row in found["cells"])
+    assert all(row["found"] > 0.9 for row in found["cells"])
+    assert "to see +5.0%" in called(monkeypatch, capsys, *words)
+
+
+def test_calibrate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(figures, "RUNS", 200)
+    out = called(monkeypatch, capsys, "calibrate", "--backend", "torch", "--budget", "30s", "--hogs", "1")
+    assert "lossbench compare, margin 3%" in out
+    assert "pytest-benchmark, min 5%" in out
