@@ -103,7 +103,7 @@ QUICK: Final = Profile(
 
 STANDARD: Final = Profile(
     name="standard",
-    summary="float32 and float64 in every regime, all spellings; timed eagerly and compiled at the large shape",
+    summary="float32 in every regime and float64 in some, all spellings; timed eagerly and compiled at the large shape",
     timed_seconds=200,
     visits=4,
     sweeps=(
