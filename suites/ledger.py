@@ -1,4 +1,5 @@
-"""Defects known in the pinned versions, reviewed: a run that sees another fails, as does one that misses any.
+"""Defects and losses of digits or range known in the pinned versions, reviewed, each with its cause: a run that sees a
+defect beside them fails, as does one that misses any.
 
 Only what no definition explains stands here. A pattern may list alternatives: `keras|tf.nn`.
 """
@@ -34,11 +35,11 @@ LEDGER: Final[tuple[evidence.KnownDefect, ...]] = (
         dtype="float64", regime="tiny", quantity="grad", reason=_COMPAT, reference=_COMPAT_SOURCE,
     ),
     evidence.KnownDefect(
-        loss="log_loss_add|hinge", backend="tensorflow", binding="tf.compat", klass="defect",
+        loss="log_loss_add|hinge", backend="tensorflow", binding="tf.compat", klass="api",
         dtype="float64", regime="saturated|kink", quantity="grad", reason=_COMPAT, reference=_COMPAT_SOURCE,
     ),
     evidence.KnownDefect(
-        loss="log_cosh", backend="tensorflow", binding="keras", klass="defect",
+        loss="log_cosh", backend="tensorflow", binding="keras", klass="accuracy",
         dtype="float64", regime="tiny", quantity="value",
         reason="log 2 is formed in float32 and then cast, so that every value is 1.9e-9 too small",
         reference="keras 3.15, src/losses/losses.py log_cosh: ops.convert_to_tensor(ops.log(2.0), dtype=...)",
@@ -55,17 +56,7 @@ LEDGER: Final[tuple[evidence.KnownDefect, ...]] = (
         reference="tensorflow 2.21, python/ops/nn_impl.py weighted_cross_entropy_with_logits_v2: relu and abs",
     ),
     evidence.KnownDefect(
-        loss="binary_crossentropy_logits|weighted_binary_crossentropy_logits", backend="*", binding="stable",
-        klass="defect", regime="zeros", quantity="grad", reason=_ZERO_LOGIT,
-        reference="suites/classification.py binary_logits_stable, the textbook form of the stable logistic loss",
-    ),
-    evidence.KnownDefect(
-        loss="binary_focal_logits", backend="*", binding="stable", klass="defect",
-        regime="zeros|subnormal", quantity="grad", reason=_ZERO_LOGIT,
-        reference="suites/classification.py, the stable formula of binary_focal_logits",
-    ),
-    evidence.KnownDefect(
-        loss="binary_focal|binary_focal_keras", backend="*", binding="keras|formula", klass="defect",
+        loss="binary_focal|binary_focal_keras", backend="*", binding="keras|formula", klass="accuracy",
         regime="tiny", quantity="grad", reason=_ONE_SIDE,
         reference="keras 3.15, src/losses/losses.py binary_focal_crossentropy: p_t, then power(1.0 - p_t, gamma)",
     ),
@@ -76,7 +67,7 @@ LEDGER: Final[tuple[evidence.KnownDefect, ...]] = (
     ),
     evidence.KnownDefect(
         loss="categorical_crossentropy_keras|sparse_categorical_crossentropy_keras", backend="*",
-        binding="keras|formula", klass="defect", dtype="float64|float16", regime="saturated", quantity="grad",
+        binding="keras|formula", klass="accuracy", dtype="float64|float16", regime="saturated", quantity="grad",
         reason=_BOUND,
         reference="keras 3.15, src/backend/tensorflow/nn.py categorical_crossentropy: clip_by_value(eps, 1.0 - eps)",
     ),
@@ -87,15 +78,15 @@ LEDGER: Final[tuple[evidence.KnownDefect, ...]] = (
         reference="keras 3.15, src/backend/tensorflow/nn.py sparse_categorical_crossentropy: tf.math.log(output)",
     ),
     evidence.KnownDefect(
-        loss="mae|mape_keras", backend="jax", binding="formula", klass="defect",
+        loss="mae|mape_keras", backend="jax", binding="formula", klass="range",
         regime="kink|subnormal", quantity="grad", reason=_FLUSHED, reference=_CPU,
     ),
     evidence.KnownDefect(
         loss="categorical_hinge|categorical_hinge_crammer_singer", backend="tensorflow|jax", binding="*",
-        klass="defect", regime="subnormal", quantity="grad", reason=_FLUSHED, reference=_CPU,
+        klass="range", regime="subnormal", quantity="grad", reason=_FLUSHED, reference=_CPU,
     ),
     evidence.KnownDefect(
-        loss="categorical_hinge_crammer_singer", backend="jax", binding="optax", klass="defect",
+        loss="categorical_hinge_crammer_singer", backend="jax", binding="optax", klass="accuracy",
         regime="tiny", quantity="grad",
         reason="adds 1 to scores before it compares them: scores closer than an eps tie and share the slope",
         reference="optax 0.2.8, losses/_classification.py multiclass_hinge_loss",
@@ -107,11 +98,6 @@ LEDGER: Final[tuple[evidence.KnownDefect, ...]] = (
         reference="optax 0.2.8, losses/_regression.py huber_loss: linear = abs_errors - quadratic",
     ),
     evidence.KnownDefect(
-        loss="huber_s4", backend="*", binding="formula", klass="defect", regime="kink", quantity="grad",
-        reason="this loss jumps at its threshold, and the rounding of p - y decides the side",
-        reference="the catalogue's S4 writes it without the half; suites/regression.py huber_s4",
-    ),
-    evidence.KnownDefect(
         loss="rmse", backend="tensorflow|jax", binding="stable", klass="defect",
         dtype="float64|float16", regime="huge", quantity="grad",
         reason="scales by the largest error, whose own slope cancels only up to rounding and is shared at a tie",
@@ -119,12 +105,12 @@ LEDGER: Final[tuple[evidence.KnownDefect, ...]] = (
     ),
     evidence.KnownDefect(
         loss="generalized_crossentropy", backend="torch|jax", binding="stable", klass="defect",
-        dtype="bfloat16|float16", quantity="grad", regime="typical|one_sided|unnormalised",
+        dtype="float32|bfloat16|float16", quantity="grad", regime="typical|one_sided|unnormalised",
         reason="the derivative of expm1 is taken as its result plus 1, which is 0 where the result rounds to -1",
         reference="torch 2.13 tools/autograd/derivatives.yaml expm1; jax 0.10.2 lax.expm1_p jvp",
     ),
     evidence.KnownDefect(
-        loss="poisson", backend="*", binding="keras|functional", klass="defect", dtype="float32|bfloat16",
+        loss="poisson", backend="*", binding="keras|functional", klass="accuracy", dtype="float32|bfloat16",
         regime="tiny", quantity="grad", reason="adds 1e-7 (Keras) or 1e-8 (torch) to a prediction of that size",
         reference="keras 3.15 losses.py poisson: epsilon(); torch 2.13 nn.functional.poisson_nll_loss: eps=1e-8",
     ),
@@ -134,17 +120,17 @@ LEDGER: Final[tuple[evidence.KnownDefect, ...]] = (
         reference="keras 3.15 losses.py poisson, epsilon() cast to the predictions' dtype",
     ),
     evidence.KnownDefect(
-        loss="cosine_similarity", backend="*", binding="keras|tf.nn|tf.compat|functional|stable", klass="defect",
+        loss="cosine_similarity", backend="*", binding="keras|tf.nn|tf.compat|functional|stable", klass="range",
         regime="zeros|subnormal", reason=_FLOOR, reference=_FLOOR_SOURCE,
     ),
     evidence.KnownDefect(
-        loss="cosine_similarity", backend="tensorflow", binding="keras|tf.nn|tf.compat", klass="defect",
+        loss="cosine_similarity", backend="tensorflow", binding="keras|tf.nn|tf.compat", klass="accuracy",
         regime="tiny", quantity="grad",
         reason="the slope between nearly parallel vectors is a difference of normalised ones, which cancels",
         reference="tensorflow 2.21, python/ops/nn_impl.py l2_normalize: x * rsqrt(max(sum(x^2), epsilon))",
     ),
     evidence.KnownDefect(
-        loss="circle", backend="tensorflow", binding="keras", klass="defect", regime="tiny", quantity="grad",
+        loss="circle", backend="tensorflow", binding="keras", klass="accuracy", regime="tiny", quantity="grad",
         reason="what two log-sum-exp terms leave of each other is below the rounding of either",
         reference="keras 3.15, src/losses/losses.py circle: logsumexp of positive and of negative pairs",
     ),
