@@ -108,6 +108,9 @@ def make(
                 timed[cell.id] = None
     if not cells:
         raise _nothing(chosen, selection)
+    # one loss after the other: a lane that compiles for seconds has its share of each, and none is left waiting for it
+    place = {loss.name: number for number, loss in enumerate(chosen)}
+    cells = dict(sorted(cells.items(), key=lambda item: place[item[1].case.loss]))
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell_id in timed:
         cell = cells[cell_id]
