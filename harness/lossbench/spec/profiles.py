@@ -103,8 +103,8 @@ QUICK: Final = Profile(
 
 STANDARD: Final = Profile(
     name="standard",
-    summary="all spellings in float32, the documented one in float64 and in every regime; timed eagerly and compiled at "
-    "the large shape",
+    summary="all spellings in float32, the documented one in float64 and in every regime; timed eagerly and compiled "
+    "at the large shape",
     timed_seconds=170,
     visits=4,
     sweeps=(
