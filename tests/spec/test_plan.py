@@ -74,7 +74,7 @@ def test_quick_runs_torch_eagerly_alone_and_one_edge_a_loss(two: Catalogue) -> N
     assert {(c.case.loss, c.case.regime) for c in quick} == {
         ("absolute", "typical"), ("absolute", "kink"), ("entropy", "typical"), ("entropy", "saturated"),
     }  # fmt: skip
-    assert {c.binding for c in quick} == {"first", "formula"}
+    assert {c.binding for c in quick} == {"first"}
     assert {c.case.dtype for c in quick} == {"float32"}
 
 
