@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import numpy as np
 from lossbench.lanes import derivatives, evaluation
 from lossbench.lanes.backends.base import Backend, Function, NoGradientError, Tensor, UnsupportedError
 from lossbench.lanes.measurement import Answer, Block
+from lossbench.lanes.reasons import reason_of, trace_of
 from lossbench.spec import inputs
 from lossbench.spec.case import Case, Cell
 from lossbench.spec.catalogue import Catalogue
@@ -29,7 +29,6 @@ from lossbench.spec.errors import BadInput
 from lossbench.spec.loss import Binding, Loss
 
 MAX_LOOPS: Final = 1_000_000
-REASON_CHARACTERS: Final = 500
 RAISED: Final = (Exception, SystemExit)  # a loss may raise anything, and may call sys.exit
 
 
@@ -280,17 +279,6 @@ def calibrated(prepared: Prepared, wait: Callable[[Any], None], target_seconds: 
         if seconds >= 0.2 * target_seconds or loops >= MAX_LOOPS:
             return min(MAX_LOOPS, max(1, round(loops * target_seconds / max(seconds, 1e-9))))
         loops = min(MAX_LOOPS, max(2 * loops, int(0.3 * loops * target_seconds / max(seconds, 1e-9))))
-
-
-def reason_of(error: BaseException) -> str:
-    """One line: the type and what it says, shortened."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= REASON_CHARACTERS else text[: REASON_CHARACTERS - 3] + "..."
-
-
-def trace_of(error: BaseException) -> str:
-    """The traceback as text, the harness's own frames included, for `-v` and the log."""
-    return "".join(traceback.format_exception(error))[-20_000:]
 
 
 def flush() -> None:

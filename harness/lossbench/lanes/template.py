@@ -20,8 +20,9 @@ from lossbench.lanes.backends import backend_class
 from lossbench.lanes.backends.base import Backend, UnsupportedError, installed_versions
 from lossbench.lanes.forking import ForkLost, in_a_fork
 from lossbench.lanes.measurement import Paired
+from lossbench.lanes.reasons import reason_of
 from lossbench.lanes.replicate import replicate
-from lossbench.lanes.session import RAISED, reason_of
+from lossbench.lanes.session import RAISED
 from lossbench.lanes.versions import Version
 from lossbench.lanes.worker import Message, Worker, cell_of, run, shallow
 from lossbench.spec import catalogue, inputs

@@ -26,7 +26,8 @@ from typing import Any, Protocol
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.backends.base import UnsupportedError
 from lossbench.lanes.measurement import Answer, Block, Paired
-from lossbench.lanes.session import RAISED, Session, flush, reason_of, trace_of
+from lossbench.lanes.reasons import reason_of, trace_of
+from lossbench.lanes.session import RAISED, Session, flush
 from lossbench.lanes.wire import Channel, WireClosedError
 from lossbench.spec.case import Case, Cell, Lane
 from lossbench.spec.catalogue import load

@@ -12,7 +12,8 @@ import numpy as np
 
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.evaluation import plan
-from lossbench.lanes.session import RAISED, reason_of, trace_of
+from lossbench.lanes.reasons import reason_of, trace_of
+from lossbench.lanes.session import RAISED
 from lossbench.lanes.worker import run
 from lossbench.practice.objective import spelling
 from lossbench.practice.session import Session

@@ -179,6 +179,6 @@ def wall_time(parts: Mapping[str, float]) -> Figure:
             bars, [f"{fmt.duration(parts[n], 2)} ({fmt.percent(parts[n] / total)})" for n in names], padding=4
         )
         axes.set_xlabel("wall time (s)")
-        axes.margins(x=0.2)
+        axes.margins(x=0.28)
         axes.tick_params(axis="y", length=0)
     return figure
