@@ -87,7 +87,7 @@ def test_the_command(tmp_path: Path) -> None:
     run = synthetic_run.record(tmp_path, synthetic_run.make({**known.losses, "huber": huber}))
 
     def show(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "harness")}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "harness"), "COLUMNS": "120"}
         command = [sys.executable, "-m", "lossbench", "show", *arguments, "--results", str(tmp_path)]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 

@@ -267,10 +267,10 @@ def test_a_worker_leaves_the_file_of_another_framework_alone(apart) -> None:  # 
 def test_a_fault_is_reported_from_the_describing_process(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import scipy\n\nboom = 1 / 0\n")
     with pytest.raises(BadInput, match=r"mine\.py:3: .*ZeroDivisionError"):
-        catalogue.load([tmp_path / "mine.py"], builtin=False)
+        catalogue.load([tmp_path / "mine.py"], backend="", builtin=False)
     (tmp_path / "quits.py").write_text("import scipy, os\nos._exit(7)\n")
     with pytest.raises(BadInput, match="ended with 7"):
-        catalogue.load([tmp_path / "quits.py"], builtin=False)
+        catalogue.load([tmp_path / "quits.py"], backend="", builtin=False)
 
 
 def test_a_loss_value_beside_a_framework_is_refused(apart) -> None:  # type: ignore[no-untyped-def]

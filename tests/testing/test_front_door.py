@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -245,3 +246,11 @@ def test_order_and_framework_are_read_off_the_callable() -> None:
     assert live.described(torch.nn.MSELoss()).backends == ("torch",)
     assert not live.described(third).reversed
     assert live.described(third, backend="keras").backends == ("tensorflow",)
+
+
+def test_the_types_of_the_parameters_tell_the_framework(monkeypatch: pytest.MonkeyPatch) -> None:
+    def methods_alone(y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
+        return (y_true - y_pred).abs().mean()
+
+    monkeypatch.setitem(sys.modules, "tensorflow", ModuleType("tensorflow"))
+    assert live.described(methods_alone).backends == ("torch",)

@@ -74,7 +74,7 @@ def _backend(obj: Any, name: str, said: str) -> str:
     found = {_of(str(home)) for home in homes} - {""}
     plain = unwrapped(obj)
     if not found and plain is not None:
-        found = used(plain)
+        found = used(plain) or _annotated(plain)
     if len(found) > 1:
         raise BadInput(
             subject=f"the loss {name}", expected="one framework", received=" and ".join(sorted(found)),
@@ -88,6 +88,12 @@ def _backend(obj: Any, name: str, said: str) -> str:
             remedy="install one",
         )  # fmt: skip
     return there[0]
+
+
+def _annotated(plain: Callable[..., Any]) -> set[str]:
+    """The frameworks that the types of its parameters belong to."""
+    types = getattr(plain, "__annotations__", {}).values()
+    return {_of(kind if isinstance(kind, str) else getattr(kind, "__module__", "")) for kind in types} - {""}
 
 
 def _of(module_name: str) -> str:
