@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
@@ -252,5 +253,7 @@ def test_the_types_of_the_parameters_tell_the_framework(monkeypatch: pytest.Monk
     def methods_alone(y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
         return (y_true - y_pred).abs().mean()
 
-    monkeypatch.setitem(sys.modules, "tensorflow", ModuleType("tensorflow"))
+    other = ModuleType("tensorflow")
+    other.__spec__ = ModuleSpec("tensorflow", None)
+    monkeypatch.setitem(sys.modules, "tensorflow", other)
     assert live.described(methods_alone).backends == ("torch",)
