@@ -13,7 +13,7 @@ from rich.console import Console
 
 from lossbench.bench.hunting import budget as budgets
 from lossbench.commands.gate import say
-from lossbench.commands.options import RESULTS, Backends, Json, Losses, Results, chosen, words
+from lossbench.commands.options import RESULTS, Backends, Json, Losses, Modes, Results, chosen, words
 from lossbench.commands.progress import progress_bar
 from lossbench.commands.runs import run_folder
 from lossbench.judge import change, gate
@@ -38,7 +38,6 @@ Margin = Annotated[str, typer.Option("--margin", help="The slowdown that matters
 Budget = Annotated[str, typer.Option("--budget", help="How long in all: 60s, 2m, 1h.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 2 also where a cell stays undecided.")]
 Profile = Annotated[str, typer.Option("--profile", help="Whose timed cells: quick, standard, full.")]
-Modes = Annotated[str, typer.Option("--mode", help="eager, compiled, xla; comma-separated.")]
 Operations = Annotated[str, typer.Option("--operation", help="value, grad; comma-separated.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the orders in which versions are visited.")]
 

@@ -9,6 +9,7 @@ import typer
 
 from lossbench.spec.errors import BadInput
 
+Modes = Annotated[str, typer.Option("--mode", help="eager, compiled, xla; comma-separated.")]
 Losses = Annotated[
     str, typer.Option("--loss", help="Losses, by name or pattern, comma-separated: huber,'*entropy*'. Default: all.")
 ]

@@ -19,6 +19,7 @@ from lossbench.commands.options import (
     Backends,
     Json,
     Losses,
+    Modes,
     Reports,
     Results,
     Suites,
@@ -37,8 +38,7 @@ from lossbench.spec.errors import BadInput
 Profile = Annotated[str, typer.Option("--profile", help="quick (2 minutes), standard (10), full.")]
 Dtypes = Annotated[str, typer.Option("--dtype", help="float64, float32, bfloat16, float16; comma-separated.")]
 Regimes = Annotated[str, typer.Option("--regime", help="typical, kink, saturated, ...; comma-separated.")]
-Modes = Annotated[str, typer.Option("--mode", help="eager, compiled, xla; comma-separated.")]
-Operations = Annotated[str, typer.Option("--operation", help="value, grad; comma-separated.")]
+Operations = Annotated[str, typer.Option("--operation", help="value, grad, grad_target, jvp; comma-separated.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of the inputs and of the schedule.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Intra-op threads of each worker.")]
 Seconds = Annotated[float, typer.Option("--seconds", min=0, help="Timed calls in all; 0: the profile's own.")]

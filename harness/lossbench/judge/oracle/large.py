@@ -237,14 +237,17 @@ def _together(problem: Problem, dtype: str) -> Exact | None:
     In the last arithmetic a radius far below what the formula owes will do: the rounding of such a number is not
     proven, and the answer does not call itself certified."""
     fmt = FORMATS[dtype]
-    for last, carrier in ((carrier == carriers(fmt)[-1], carrier) for carrier in carriers(fmt)):
+    wider = carriers(fmt)
+    for carrier in wider:
         with working(_attempt(carrier)) as attempt:
             out, bar = problem.once()
             ends = [(out.value, out.owed)]
             if bar is not None:
                 ends += [(end, bar.owed) for end in (bar.low, bar.high) if end is not None]
             proven = not any(bool(uncertain(end, fmt).any()) for end, _ in ends)
-            near = proven or (last and not any(bool(uncertain(end, fmt, owed).any()) for end, owed in ends))
+            near = proven or (
+                carrier == wider[-1] and not any(bool(uncertain(end, fmt, owed).any()) for end, owed in ends)
+            )
             if attempt.doubts or not near:
                 continue
             if bar is not None and open_elements(bar, problem.given[str(problem.wrt)]).any():
