@@ -33,8 +33,8 @@ test: setup ## run the test suite
 check: lint types architecture test ## what CI runs: lint, types, architecture, tests
 
 lint: setup ## ruff: style and format
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --no-cache .
+	$(BIN)/ruff format --no-cache --check .
 
 types: setup ## mypy --strict on harness and suites
 	$(BIN)/mypy

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+
 from conftest import ROOT, Opened
 
 Open = Callable[..., Opened]
