@@ -288,8 +288,9 @@ def test_killed_and_resumed_equals_undisturbed(tmp_path: Path, undisturbed: Any,
 
 
 SLOW = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have it ignored
 sys.path.insert(0, sys.argv[2])
 import test_run_fake_lanes as t
 from lossbench.record.run import RunFolder

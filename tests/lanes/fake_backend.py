@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -97,6 +98,13 @@ def exits(m: Any, y_true: Any, y_pred: Any) -> Any:
     sys.exit(3)
 
 
+def leaves_a_file(m: Any, y_true: Any, y_pred: Any) -> Any:
+    handle, name = tempfile.mkstemp()
+    os.close(handle)
+    print(name, flush=True)
+    os.abort()
+
+
 def aborts(m: Any, y_true: Any, y_pred: Any) -> Any:
     sys.stderr.write("about to abort\n")
     os.abort()
@@ -171,6 +179,7 @@ def _loss(name: str, call: Any, **binding: Any) -> Loss:
 good_loss = _loss("good", good)
 raises_loss = _loss("raises", raises)
 exits_loss = _loss("exits", exits)
+leaves_a_file_loss = _loss("leaves_a_file", leaves_a_file)
 aborts_loss = _loss("aborts", aborts)
 segfaults_loss = _loss("segfaults", segfaults)
 is_killed_loss = _loss("is_killed", is_killed)

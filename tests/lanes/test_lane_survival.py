@@ -85,6 +85,14 @@ def test_a_fault_costs_its_own_cell(lane: LaneProcess, name: str, status: str, s
     works(lane)
 
 
+def test_temporary_files_go_with_a_worker_that_died(lane: LaneProcess) -> None:
+    answer = lane.answer(cell("leaves_a_file"), 20)
+    assert answer.status == "crashed"
+    left = Path(answer.printed.split()[0])
+    assert left.is_absolute()
+    assert not left.exists()
+
+
 def test_a_failure_brings_the_remote_traceback(lane: LaneProcess) -> None:
     answer = lane.answer(cell("raises"), 20)
     assert 'raise RuntimeError("deliberately' in answer.traceback

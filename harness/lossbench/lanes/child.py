@@ -1,7 +1,8 @@
 """A worker's process, seen from the parent: started at once, asked with a time limit, survived whatever it does.
 
 What user code prints goes through a pipe that is drained while the parent waits: megabytes neither
-block the child nor fill a disk. The child leads a process group of its own, which is killed as a whole.
+block the child nor fill a disk. The child leads a process group of its own, which is killed as a whole, and
+has a folder of its own for temporary files, which goes with it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,6 +50,7 @@ class Child:
         package = str(Path(lossbench.__file__).resolve().parents[1])
         inherited = os.environ.get("PYTHONPATH", "")
         path = os.pathsep.join([package, *([inherited] if inherited else [])])
+        self._temporary = tempfile.TemporaryDirectory(prefix="lossbench-", ignore_cleanup_errors=True)
         try:
             self._process = subprocess.Popen(
                 [interpreter or sys.executable, "-m", module, "--fd", str(theirs.fileno())],
@@ -57,10 +60,17 @@ class Child:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
                 # safe path: a torch.py in the working directory must not stand in for the framework
-                env={**os.environ, **environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
+                env={
+                    **os.environ,
+                    **environ,
+                    "PYTHONPATH": path,
+                    "PYTHONSAFEPATH": "1",
+                    "TMPDIR": self._temporary.name,
+                },
             )
         except OSError:
             ours.close()
+            self._temporary.cleanup()
             raise
         finally:
             theirs.close()
@@ -134,6 +144,7 @@ class Child:
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
+        self._temporary.cleanup()
 
     def _await(self, deadline: float) -> None:
         """Returns when the socket has something to read; drains the child's output meanwhile."""
