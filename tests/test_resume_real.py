@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -55,8 +56,15 @@ class Ended:
     stderr: str
 
 
-def started(arguments: list[str], folder: Path, *, kill_after_rows: int = 0, delay_seconds: float = 0.0) -> Ended:
-    """Run the command line in `folder`; SIGKILL it that long after it has acknowledged so many rows, if any."""
+def started(
+    arguments: list[str],
+    folder: Path,
+    *,
+    kill_after_rows: int = 0,
+    delay_seconds: float = 0.0,
+    number: signal.Signals = signal.SIGKILL,
+) -> Ended:
+    """Run the command line in `folder`; signal it that long after it has acknowledged so many rows, if any."""
     reading, writing = os.pipe()
     errors = folder / "stderr.txt"
     with errors.open("wb") as stderr:
@@ -72,7 +80,7 @@ def started(arguments: list[str], folder: Path, *, kill_after_rows: int = 0, del
             if kill_after_rows and said.count(b"\n") >= kill_after_rows:
                 time.sleep(delay_seconds)
                 workers = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-                process.kill()
+                process.send_signal(number)
                 kill_after_rows = 0
         process.wait(LIMIT_SECONDS)
     _, alive = psutil.wait_procs(workers, timeout=20)
@@ -142,6 +150,22 @@ def test_a_killed_run_loses_nothing_and_is_completed(attempt: int, whole: tuple[
     ended, run, lines, resumed = killed_and_resumed(tmp_path, moment, draw.uniform(0, 0.02))
     assert ended.status == -9, "it was killed while it ran"
     assert faults(tables, ended, run, lines, resumed) == []
+
+
+@pytest.mark.parametrize(("share", "table"), [(0.4, "curves"), (0.9, "cells")])
+def test_a_run_told_to_end_writes_its_tables_and_no_report(
+    share: float, table: str, whole: tuple[Tables, int], tmp_path: Path
+) -> None:
+    ended = started(["run", *ASKED], tmp_path, kill_after_rows=int(share * whole[1]), number=signal.SIGTERM)
+    assert (ended.status, ended.orphans) == (130, ())
+    run = runs.latest(tmp_path / "results")
+    assert runs.manifest(run)["state"] == "interrupted"
+    assert len(getattr(runs.read(run), table)) >= 1
+    assert (run / f"{table}.parquet").exists()
+    assert not (tmp_path / "reports").exists()
+    again = started(["run", "--resume", run.name, "--no-report"], tmp_path)
+    assert again.status == 0, again.stderr
+    assert sorted(_keys(runs.read(run).cells, ["cell"])) == sorted(_keys(whole[0].cells, ["cell"]))
 
 
 @pytest.mark.parametrize("table", ["claims", "curves"])

@@ -88,7 +88,16 @@ def execute(
     tables = folder.finish(complete=complete)
     if complete:
         return Outcome(exit_status=0, sentence=f"run {folder.id} is complete", tables=tables)
-    sentence = f"run {folder.id} was interrupted; all it measured is kept, `lossbench run --resume {folder.id}` goes on"
+    return _interrupted(folder.id, tables)
+
+
+def interrupted(folder: RunFolder) -> Outcome:
+    """Finishes a folder whose run was ended before it came to its cells."""
+    return _interrupted(folder.id, folder.finish(complete=False))
+
+
+def _interrupted(run: str, tables: Tables) -> Outcome:
+    sentence = f"run {run} was interrupted; all it measured is kept, `lossbench run --resume {run}` goes on"
     return Outcome(exit_status=INTERRUPTED, sentence=sentence, tables=tables)
 
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Self
 
 from lossbench import __version__
-from lossbench.bench import curving
+from lossbench.bench import claiming, curving
 from lossbench.bench.judging import bench_of
 from lossbench.bench.pool import Pool
-from lossbench.judge import claims, docstrings, kinks, prose, snippets
+from lossbench.bench.together import threads
 from lossbench.judge.custom import CustomResult, judge_custom
 from lossbench.lanes import schedule
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.process import LaneProcess
-from lossbench.plugin import Outcome, execute
+from lossbench.plugin import Outcome, execute, interrupted
 from lossbench.record.run import RunFolder
 from lossbench.running.contract import Progress, Timing, silent
 from lossbench.running.wall import Wall
@@ -29,8 +27,6 @@ from lossbench.spec import plan as plans
 from lossbench.spec.case import Lane
 from lossbench.spec.catalogue import Catalogue
 from lossbench.spec.errors import BadInput
-from lossbench.spec.example import Example
-from lossbench.spec.loss import Loss
 from lossbench.spec.profiles import MODES
 from lossbench.spec.userloss import UserLoss
 
@@ -123,6 +119,13 @@ def prepare(request: Request) -> Bench:
 
 def carry_out(bench: Bench, folder: RunFolder, *, progress: Progress = silent) -> tuple[Outcome, list[CustomResult]]:
     """Runs what the folder does not hold yet; the outcome, and what is known of each function of the user's own."""
+    try:
+        return _carried_out(bench, folder, progress)
+    except KeyboardInterrupt:
+        return interrupted(folder), []
+
+
+def _carried_out(bench: Bench, folder: RunFolder, progress: Progress) -> tuple[Outcome, list[CustomResult]]:
     wall = Wall()
     cases = len({cell.case.id for cell in bench.plan.cells})
     with (
@@ -137,7 +140,8 @@ def carry_out(bench: Bench, folder: RunFolder, *, progress: Progress = silent) -
             custom = _custom(bench, lanes)
             for row in (row for result in custom for row in result.rows()):
                 folder.append("custom", row)
-            _claims(bench, folder, lanes)
+            chosen = {cell.case.loss for cell in bench.plan.cells}
+            claiming.take(folder, lanes, bench.catalogue, chosen, audited=bench.request.profile in AUDITED)
             _curves(bench, folder, lanes)
         outcome = execute(
             bench.plan, folder, pool.shared, judge, order=schedule.visits, timing=_timing(bench),
@@ -181,74 +185,15 @@ def _custom(bench: Bench, lanes: Mapping[str, LaneProcess]) -> list[CustomResult
     return found
 
 
-def _claims(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess]) -> None:
-    """What the sources and the frameworks' own documentation say of the losses in the plan, once a run."""
-    if "claims" in folder.done().cases:
-        return
-    find = bench.catalogue.find
-    chosen = {cell.case.loss for cell in bench.plan.cells}
-    built_in = {name for name, loss in bench.catalogue.losses.items() if not isinstance(loss, UserLoss)}
-    examples = [e for e in documented() if find(e.loss).name in chosen]
-    written = {e.id: e.snippet for e in examples if e.call} if "tensorflow" in lanes else {}
-    stated = [claim for claim in stated_in_prose() if find(claim.loss).name in chosen]
-    by_id = {lane.lane.id: lane for lane in lanes.values()}
-    audited = bench.request.profile in AUDITED and built_in <= chosen
-    with ThreadPoolExecutor() as threads:  # these import a framework anew, so the rest goes on meanwhile
-        printed = threads.submit(docstrings.audit, lanes, bench.catalogue.losses.values()) if audited else None
-        ran = threads.submit(snippets.run, written) if written else None
-        rows = prose.check(stated, by_id, find=find)
-        rows += kinks.audit([bench.catalogue.losses[name] for name in sorted(built_in & chosen)], by_id)
-        tried = _tried(examples, lanes, find)
-        told = ran.result() if ran else {}
-        rows += claims.check(examples, lambda _, example, *__: tried[example.id], find=find, written=told)
-        rows += printed.result() if printed else []
-    for row in rows:
-        folder.append("claims", row)
-    folder.judged("claims")
-
-
-def _tried(
-    examples: Sequence[Example], lanes: Mapping[str, LaneProcess], find: Callable[[str], Loss]
-) -> dict[str, list[claims.Tried]]:
-    """What each lane gives for the worked examples, by their id; each lane in a thread of its own."""
-    found: dict[str, list[claims.Tried]] = {e.id: [] for e in examples}
-
-    def ask(lane: LaneProcess) -> list[tuple[str, claims.Tried]]:
-        run = claims.through({lane.lane.id: lane})
-        answers = []
-        for example in examples:
-            loss = find(example.loss)
-            params = {**loss.params, **example.params}
-            answers += [(example.id, one) for one in run(loss, example, params, claims.inputs_of(example, loss))]
-        return answers
-
-    if examples:
-        with ThreadPoolExecutor() as threads:
-            for answers in threads.map(ask, lanes.values()):
-                for name, one in answers:
-                    found[name].append(one)
-    return found
-
-
-def stated_in_prose() -> Sequence[Any]:
-    """What the sources state in prose, from the built-in suites."""
-    return import_module("lossbench.suites.prose").CLAIMS  # type: ignore[no-any-return]
-
-
-def documented() -> Sequence[Any]:
-    """The sources' worked examples, from the built-in suites."""
-    return import_module("lossbench.suites.documented").EXAMPLES  # type: ignore[no-any-return]
-
-
 def _curves(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess]) -> None:
     """The curve of each loss in the plan, once a run; each lane in a thread of its own."""
     drawn = folder.done().cases
     names = dict.fromkeys(cell.case.loss for cell in bench.plan.cells)
     losses = [bench.catalogue.losses[name] for name in names if f"curve of {name}" not in drawn]
     losses = [loss for loss in losses if not isinstance(loss, UserLoss)]
-    with ThreadPoolExecutor() as threads:
+    with threads() as pool:
         asked = {
-            backend: threads.submit(lambda lane=lane: [curving.ask(loss, lane) for loss in losses])  # type: ignore[misc]
+            backend: pool.submit(lambda lane=lane: [curving.ask(loss, lane) for loss in losses])  # type: ignore[misc]
             for backend, lane in lanes.items()
         }
         for place, loss in enumerate(losses):

@@ -91,7 +91,8 @@ _own: list[RunJudge] = []
 
 
 def _begin(suites: Sequence[Path]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent's to handle
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _own.append(RunJudge(catalogues.load(suites, backend="")))
 

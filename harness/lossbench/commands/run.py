@@ -13,6 +13,7 @@ from rich.console import Console
 
 from lossbench.bench import carry as benches
 from lossbench.bench.carry import Request
+from lossbench.commands.ending import terminable
 from lossbench.commands.options import (
     REPORTS,
     RESULTS,
@@ -99,10 +100,10 @@ def command(
     console = Console(stderr=True)
     for name, reason in bench.unavailable.items():
         console.print(f"{name}: {reason}", style="yellow", markup=False)
-    with folder, progress_bar(console) as progress:
+    with terminable() as ending, folder, progress_bar(console) as progress:
         outcome, custom = benches.carry_out(bench, folder, progress=progress)
     written = None
-    if not no_report:
+    if not (no_report or ending.asked):
         written = page.write(outcome.tables, bench.catalogue, reports, folder.id, run_folder=folder.path)
     defects = ledger.of_run(outcome.tables, benches.stored(bench.request))
     status = outcome.exit_status or max((result.exit_status for result in custom), default=0)
