@@ -22,6 +22,7 @@ COMMANDS: Final = (
     "plan",
     "calibrate",
     "history",
+    "query",
     "export",
     "check",
     "hunt",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -115,19 +115,28 @@ def write_parquet(path: Path, content: pa.Table) -> None:
 
 def read_parquet(path: Path, table: Table) -> pa.Table:
     """RunDamaged where the file is missing, truncated, or of another schema."""
+    return _opened(path, table, pq.read_table)
+
+
+def check_parquet(path: Path, table: Table) -> None:
+    """RunDamaged where the file is missing, has no whole footer, or is of another schema; reads no rows."""
+    _opened(path, table, pq.read_schema)
+
+
+def _opened(path: Path, table: Table, read: Callable[[Path], Any]) -> Any:
     subject = f"{path.parent.name}/{path.name}"
     again = f"`lossbench run --resume {path.parent.name}` writes it again from the journal"
     if not path.exists():
         raise RunDamaged(subject=subject, expected="a Parquet file", received="no such file", remedy=again)
     try:
-        content = pq.read_table(path)
+        content = read(path)
     except (pa.ArrowException, OSError) as error:
         first = str(error).splitlines()[0].rstrip(".")
         raise RunDamaged(subject=subject, expected="a whole Parquet file", received=first, remedy=again) from error
-    version = (content.schema.metadata or {}).get(_VERSION_KEY, b"none").decode()
-    check_version(subject, version)
-    if not content.schema.equals(schema(table)):
-        wrong = sorted(set(content.schema.names) ^ {c.name for c in table.columns}) or "other types"
+    found = content if isinstance(content, pa.Schema) else content.schema
+    check_version(subject, (found.metadata or {}).get(_VERSION_KEY, b"none").decode())
+    if not found.equals(schema(table)):
+        wrong = sorted(set(found.names) ^ {c.name for c in table.columns}) or "other types"
         raise RunDamaged(subject=subject, expected=f"the columns of {table.name}", received=str(wrong), remedy=again)
     return content
 
