@@ -15,7 +15,7 @@ from rich.console import Console
 
 from lossbench.record import frames
 from lossbench.show import braille, closeup
-from lossbench.show.plain import plain
+from lossbench.spec.plain import plain
 
 ROOT = Path(__file__).resolve().parents[2]
 

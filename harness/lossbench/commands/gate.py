@@ -16,7 +16,7 @@ from lossbench.judge import gate, ledger
 from lossbench.judge.gate import GateResult
 from lossbench.judge.ledger import LedgerResult
 from lossbench.record import run as runs
-from lossbench.show.plain import plain
+from lossbench.spec.plain import plain
 
 BaselinePath = Annotated[Path, typer.Option("--baseline", help="Folder written by `lossbench baseline`.")]
 Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The slowdown that matters: 0.25 is 25%.")]

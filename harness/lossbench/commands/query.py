@@ -15,8 +15,9 @@ from lossbench.commands.options import RESULTS, Json, Results
 from lossbench.record import frames, queries
 from lossbench.record import run as runs
 from lossbench.record.tables import TABLES
-from lossbench.show.plain import plain, said
+from lossbench.show.plain import said
 from lossbench.spec.errors import BadInput
+from lossbench.spec.plain import plain
 
 Sql = Annotated[str, typer.Argument(metavar="[SQL]", help="A SELECT; the tables and their columns if left out.")]
 Runs = Annotated[list[str], typer.Option("--run", help="A run id or folder, may be repeated; all that ended if none.")]

@@ -13,8 +13,8 @@ from lossbench.commands.runs import run_folder
 from lossbench.record import run as runs
 from lossbench.record.frames import Tables
 from lossbench.show import closeup
-from lossbench.show.plain import plain
 from lossbench.spec import catalogue
+from lossbench.spec.plain import plain
 
 Name = Annotated[str, typer.Argument(metavar="LOSS", help="A loss by its name or an alias; see `lossbench list`.")]
 Run = Annotated[str, typer.Option("--run", help="A run id or folder; the latest if left out.")]

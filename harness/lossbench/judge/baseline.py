@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from io import BytesIO
@@ -25,6 +26,8 @@ from lossbench.spec.errors import RunDamaged
 
 AGREEMENT_COLUMNS: Final = ("cell", "quantity", "verdict", "class", "convention")
 TIMES_COLUMNS: Final = ("cell", "group", "median_seconds", "log_ratios")
+MAX_BYTES: Final = 2**30
+"""Of a table when unpacked: a baseline of a million cells has a fifth of it."""
 MACHINE: Final = ("machine.cpu", "machine.architecture", "machine.cores", "machine.threads_allowed")
 PACKAGES: Final = ("tensorflow", "tensorflow-cpu", "keras", "torch", "jax", "jaxlib", "optax", "numpy")
 
@@ -97,7 +100,8 @@ def load(path: Path) -> Baseline:
     try:
         about = json.loads(_read(path, "facts.json"))
         version, facts = about["schema_version"], about["facts"]
-    except (ValueError, KeyError, TypeError) as error:
+        facts = {str(key): str(value) for key, value in facts.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path / "facts.json", f"{type(error).__name__}: {error}") from error
     if version != SCHEMA_VERSION:
         raise _damaged(path / "facts.json", f"schema version {version}, not {SCHEMA_VERSION}")
@@ -105,17 +109,28 @@ def load(path: Path) -> Baseline:
     times = _unpacked(path, "times.csv.gz", TIMES_COLUMNS)
     try:
         times = times.assign(
-            log_ratios=times["log_ratios"].map(json.loads), median_seconds=times["median_seconds"].astype(float)
+            log_ratios=times["log_ratios"].map(_numbers), median_seconds=times["median_seconds"].astype(float)
         )
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise _damaged(path / "times.csv.gz", str(error)) from error
-    return Baseline(agreement=agreement, times=times, facts={str(k): str(v) for k, v in facts.items()})
+    return Baseline(agreement=agreement, times=times, facts=facts)
+
+
+def _numbers(text: str) -> list[float]:
+    found = json.loads(text)
+    if not isinstance(found, list):
+        raise TypeError(f"{text[:40]!r} is no list of numbers")
+    return [float(number) for number in found]
 
 
 def _unpacked(path: Path, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
     try:
-        frame = pd.read_csv(BytesIO(gzip.decompress(_read(path, name))), dtype=str, keep_default_na=False)
-    except (OSError, EOFError, ValueError) as error:
+        with gzip.open(BytesIO(_read(path, name))) as packed:
+            content = packed.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise _damaged(path / name, f"more than {MAX_BYTES} bytes when unpacked")
+        frame = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise _damaged(path / name, str(error)) from error
     if tuple(frame.columns) != columns:
         raise _damaged(path / name, f"columns {list(frame.columns)}")

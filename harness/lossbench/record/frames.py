@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -107,15 +108,15 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_parquet(path: Path, content: pa.Table) -> None:
-    """Atomic, zstd compressed."""
+    """Atomic, zstd compressed, each page with its checksum."""
     sink = io.BytesIO()
-    pq.write_table(content, sink, compression="zstd")
+    pq.write_table(content, sink, compression="zstd", write_page_checksum=True)
     write_whole(path, sink.getvalue())
 
 
 def read_parquet(path: Path, table: Table) -> pa.Table:
-    """RunDamaged where the file is missing, truncated, or of another schema."""
-    return _opened(path, table, pq.read_table)
+    """RunDamaged where the file is missing, truncated, damaged, or of another schema."""
+    return _opened(path, table, partial(pq.read_table, page_checksum_verification=True))
 
 
 def check_parquet(path: Path, table: Table) -> None:
@@ -130,10 +131,10 @@ def _opened(path: Path, table: Table, read: Callable[[Path], Any]) -> Any:
         raise RunDamaged(subject=subject, expected="a Parquet file", received="no such file", remedy=again)
     try:
         content = read(path)
-    except (pa.ArrowException, OSError) as error:
+        found = content if isinstance(content, pa.Schema) else content.schema
+    except (pa.ArrowException, OSError, ValueError) as error:
         first = str(error).splitlines()[0].rstrip(".")
         raise RunDamaged(subject=subject, expected="a whole Parquet file", received=first, remedy=again) from error
-    found = content if isinstance(content, pa.Schema) else content.schema
     check_version(subject, (found.metadata or {}).get(_VERSION_KEY, b"none").decode())
     if not found.equals(schema(table)):
         wrong = sorted(set(found.names) ^ {c.name for c in table.columns}) or "other types"

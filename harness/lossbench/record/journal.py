@@ -73,8 +73,22 @@ def read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     received=repr(line[:40])[1:],
                     remedy="restore the file, or cut it before that line to keep what stands above",
                 )
-            kind, row = json.loads(body)
-            yield kind, row
+            yield _row(path, number, body)
+
+
+def _row(path: Path, number: int, body: bytes) -> tuple[str, dict[str, Any]]:
+    try:
+        kind, row = json.loads(body)
+        if isinstance(kind, str) and isinstance(row, dict):
+            return kind, row
+    except (ValueError, TypeError, RecursionError):
+        pass  # said below, like any other row that this journal cannot have written
+    raise RunDamaged(
+        subject=f"{path.parent.name}/{path.name} line {number}",
+        expected="the name of a table and a row of it",
+        received=repr(body[:40])[1:],
+        remedy="restore the file: lossbench has not written that line",
+    )
 
 
 class Journal:

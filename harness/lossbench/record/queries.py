@@ -19,6 +19,7 @@ from lossbench.record.tables import TABLES, Table
 from lossbench.spec.errors import BadInput
 
 RUN = pa.field("run", pa.string(), metadata={b"meaning": b"id of the run"})
+CHECKED = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
 
 
 def dataset(table: Table, folders: Sequence[Path]) -> ds.Dataset:
@@ -28,7 +29,7 @@ def dataset(table: Table, folders: Sequence[Path]) -> ds.Dataset:
     return ds.FileSystemDataset.from_paths(
         [str(folder / f"{table.name}.parquet") for folder in folders],
         schema=pa.schema([RUN, *frames.schema(table)]),
-        format=ds.ParquetFileFormat(),
+        format=ds.ParquetFileFormat(default_fragment_scan_options=CHECKED),
         filesystem=LocalFileSystem(),
         partitions=[ds.field("run") == folder.name for folder in folders],
     )

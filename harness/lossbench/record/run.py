@@ -158,7 +158,7 @@ def manifest(path: Path) -> dict[str, Any]:
     try:
         content = json.loads((path / "run.json").read_text(encoding="utf-8"))
         version, found = content["schema_version"], content["state"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         received = (
             "an unreadable one" if (path / "run.json").exists() else "none" if path.is_dir() else "no such folder"
         )
@@ -201,7 +201,15 @@ def _from_journal(path: Path) -> dict[str, pa.Table]:
     for kind, row in read_journal(path / "journal.jsonl"):
         if kind in rows:
             rows[kind].append(row)
-    return frames.with_peaks({name: frames.arrow(table, rows[name]) for name, table in TABLES.items()})
+    try:
+        return frames.with_peaks({name: frames.arrow(table, rows[name]) for name, table in TABLES.items()})
+    except (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException) as error:
+        raise RunDamaged(
+            subject=f"{path.name}/journal.jsonl",
+            expected="rows of the columns that lossbench writes",
+            received=f"{type(error).__name__}: {error}",
+            remedy="restore the file: lossbench has not written such a row",
+        ) from error
 
 
 def _lock(path: Path) -> int:

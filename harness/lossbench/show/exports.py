@@ -7,7 +7,7 @@ from typing import Final
 from lossbench.judge.gate import Finding, GateResult
 from lossbench.judge.ledger import LedgerResult
 from lossbench.show import format as fmt
-from lossbench.show.plain import plain
+from lossbench.spec.plain import plain
 
 FOLDED_BEYOND: Final = 8
 _MARKUP: Final = frozenset("\\`*_[]{}|<>&@$~#!:\"'")

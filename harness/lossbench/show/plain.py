@@ -1,23 +1,10 @@
-"""Text from suites and frameworks on its way to a terminal: nothing in it moves the cursor, hides or turns text."""
+"""Text from suites and frameworks on its way to a terminal."""
 
 from __future__ import annotations
 
-import unicodedata
-
 from rich.text import Text
 
-
-def plain(text: str) -> str:
-    """Control and direction characters as escapes that one can read; line ends and tabs as spaces."""
-    return "".join(_shown(c) for c in text)
-
-
-def _shown(character: str) -> str:
-    if character in "\t\n\r":
-        return " "
-    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
-        return character.encode("unicode_escape").decode()
-    return character
+from lossbench.spec.plain import plain
 
 
 def said(text: object, style: str = "") -> Text:

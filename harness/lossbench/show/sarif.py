@@ -10,7 +10,7 @@ from typing import Any, Final
 from lossbench import __version__
 from lossbench.judge.gate import GateResult
 from lossbench.judge.ledger import LedgerResult
-from lossbench.show.plain import plain
+from lossbench.spec.plain import plain
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 RULES: Final = {

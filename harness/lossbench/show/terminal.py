@@ -14,8 +14,9 @@ from lossbench.record.frames import Tables
 from lossbench.show import content, findings, summary, times
 from lossbench.show.content import Catalogue
 from lossbench.show.marks import Mark
-from lossbench.show.plain import plain, said
+from lossbench.show.plain import said
 from lossbench.spec.loss import Loss
+from lossbench.spec.plain import plain
 
 _STYLES: Final = {0: "green", 1: "dim", 2: "blue", 3: "blue", 4: "yellow", 5: "dark_orange"}
 _OUTCOMES: Final = {"worse": "red", "better": "green", "inconclusive": "yellow", "cannot_tell": "yellow"}

@@ -7,6 +7,8 @@ LossbenchError
 
 from __future__ import annotations
 
+from lossbench.spec.plain import plain
+
 
 class LossbenchError(Exception):
     """Everything lossbench raises on purpose."""
@@ -17,7 +19,8 @@ class BadInput(LossbenchError):  # noqa: N818 - a sentence, not a fault of the p
 
     def __init__(self, *, subject: str, expected: str, received: str, remedy: str) -> None:
         self.subject, self.expected, self.received, self.remedy = subject, expected, received, remedy
-        super().__init__(f"{subject}: expected {expected}, received {received}; {remedy}.")
+        # whatever a file or a library said stays within the sentence
+        super().__init__(" ".join(plain(f"{subject}: expected {expected}, received {received}; {remedy}.").split()))
 
 
 class RunDamaged(BadInput):
