@@ -158,10 +158,8 @@ def main(tries: int) -> None:
                 counts[found.tried(name, random.Random(f"{name} {number}"))] += 1
                 longest = max(longest, time.perf_counter() - began)
             other = tries - counts["read"] - counts["refused"]
-            print(
-                f"{name}: {counts['read']} read, {counts['refused']} refused, {other} otherwise, longest {longest:.2f} s",
-                flush=True,
-            )
+            said = f"{counts['read']} read, {counts['refused']} refused, {other} otherwise"
+            print(f"{name}: {said}; the longest took {longest:.2f} s", flush=True)
 
 
 if __name__ == "__main__":
