@@ -146,7 +146,7 @@ def test_every_picture_has_a_text_alternative(small: tuple[str, Parsed, syntheti
 def test_every_table_is_introduced_and_headed(small: tuple[str, Parsed, synthetic_run.Catalogue]) -> None:
     text, parsed, _ = small
     for before in re.split(r"<table", text)[:-1]:
-        assert 'class="say"' in before[-2600:]
+        assert 'class="say"' in before[-2800:]
     assert all(a.get("scope") in ("col", "row", "colgroup") for a in parsed.all("th"))
     assert all(
         a.get("tabindex") == "0" and a.get("aria-label") for a in parsed.all("div") if "scroll" in a.get("class", "")

@@ -1,4 +1,4 @@
-"""Losses against frameworks in one table: letter and colour for agreement, length for time.
+"""Losses against frameworks in one table: letter and colour for agreement, a small letter for edges, length for time.
 
 A square carries its verdict for every dtype and regime in a short string, so that the page can
 filter the picture without a second copy of the data.
@@ -20,17 +20,28 @@ from lossbench.show.times import Entry, Ranking
 from lossbench.spec.loss import Loss
 
 QUANTITIES: Final = ("value", "grad")
+ORDINARY: Final = "typical"
+"""The regime of inputs that a model sees on an ordinary day; what happens at the edges is a second answer."""
 BAR_WIDTH: Final = 150.0
 BAR_STEP: Final = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Square:
-    """One quantity of one backend. letters: a mark's letter per (dtype, regime), dtype first."""
+    """One quantity of one backend. mark: the worst on ordinary inputs; edge: on all others, where that is worse.
+
+    letters: a mark's letter per (dtype, regime), dtype first.
+    """
 
     mark: Mark
+    edge: Mark | None
     letters: str
     title: str
+
+    @property
+    def severity(self) -> int:
+        """On ordinary inputs first, then at the edges: for sorting."""
+        return 10 * self.mark.severity + (self.edge or self.mark).severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +72,7 @@ class Line:
     @property
     def severity(self) -> int:
         """The worst of the squares: for sorting."""
-        return max((s.mark.severity for s in self.squares), default=0)
+        return max((s.severity for s in self.squares), default=0)
 
 
 def lines(
@@ -145,21 +156,31 @@ def _square(
     dtypes: Sequence[str],
     regimes: Sequence[str],
 ) -> Square:
-    each = [
-        marks.worst([*classes.get((dtype, regime), []), *statuses.get((dtype, regime), [])])
+    each: dict[_Key, Mark] = {
+        (dtype, regime): marks.worst([*classes.get((dtype, regime), []), *statuses.get((dtype, regime), [])])
         for dtype in dtypes
         for regime in regimes
-    ]
-    worst = max(each, key=lambda m: m.severity, default=marks.UNTESTED)
-    if worst.severity == 0:  # "not compared" must not hide an "agrees"
-        worst = next((m for m in each if m is not marks.UNTESTED), worst)
-    where = [
-        f"{d} {r}" for (d, r), m in zip(((d, r) for d in dtypes for r in regimes), each, strict=True) if m is worst
-    ]
-    at = f"; {', '.join(where[:3])}{' and more' if len(where) > 3 else ''}" if worst.severity else ""
+    }
+    ordinary = {at: mark for at, mark in each.items() if at[1] == ORDINARY}
+    mark, said = _worst(ordinary)
+    edge, said_edge = _worst({at: mark for at, mark in each.items() if at[1] != ORDINARY})
+    if mark is marks.UNTESTED:
+        mark, said = edge, said_edge
+    shown = edge if edge.severity > mark.severity else None
     backend, binding, quantity = key[1:]
-    title = f"{backend} {binding}, {'gradient' if quantity == 'grad' else 'value'}, at worst: {worst.meaning}{at}"
-    return Square(mark=worst, letters="".join(m.letter for m in each), title=title)
+    title = f"{backend} {binding}, {'gradient' if quantity == 'grad' else 'value'}: {said}"
+    title += f"; on other inputs, at worst: {said_edge}" if shown else ""
+    return Square(mark=mark, edge=shown, letters="".join(m.letter for m in each.values()), title=title)
+
+
+def _worst(each: Mapping[_Key, Mark]) -> tuple[Mark, str]:
+    """The worst of several marks, and what it means and where it stands."""
+    worst = max(each.values(), key=lambda m: m.severity, default=marks.UNTESTED)
+    if worst.severity == 0:  # "not compared" must not hide an "agrees"
+        worst = next((m for m in each.values() if m is not marks.UNTESTED), worst)
+    where = [" ".join(at) for at, mark in each.items() if mark is worst]
+    at = f" ({', '.join(where[:3])}{' and more' if len(where) > 3 else ''})" if worst.severity else ""
+    return worst, f"{worst.meaning}{at}"
 
 
 def _bars(ranking: Ranking, backends: Sequence[str]) -> list[Bar]:

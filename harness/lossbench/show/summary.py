@@ -15,6 +15,7 @@ import pandas as pd
 from lossbench.judge.gate import GateResult
 from lossbench.show import format as fmt
 from lossbench.show.findings import BROKEN, Finding
+from lossbench.show.picture import ORDINARY
 from lossbench.show.times import Ranking, span
 
 _LOST: Final = ("accuracy", "range", "api")
@@ -62,6 +63,15 @@ def agreement(rows: pd.DataFrame, cells: pd.DataFrame, found: Sequence[Finding])
         f"result to rounding; {fmt.count(by_class['convention'])} follow another named definition; "
         f"{fmt.count(lost)} lose digits or range; {_plural(defects, 'is a defect', 'are defects')}."
     )
+    ordinary = oracle[oracle["regime"].eq(ORDINARY) & oracle["class"].ne("")]
+    equal = ordinary["class"].isin(("rounding", "kink"))
+    whole = int(equal.groupby(ordinary["loss"]).all().sum())
+    usual = (
+        f"On ordinary inputs {fmt.percent(equal.mean())} do, for {whole} of {ordinary['loss'].nunique()} losses "
+        "in every spelling."
+        if len(ordinary)
+        else ""
+    )
     bad = [f for f in found if f.mark.key in (*_LOST, "defect")]
     losses = sorted(set(oracle["loss"]))
     clean = len(losses) - len({f.loss for f in bad})
@@ -76,7 +86,7 @@ def agreement(rows: pd.DataFrame, cells: pd.DataFrame, found: Sequence[Finding])
     return Answer(
         question=question,
         tone=tone,
-        sentences=tuple(s for s in (first, second, fourth, third) if s),
+        sentences=tuple(s for s in (first, usual, second, fourth, third) if s),
         href="#look",
         more="What to look at",
     )

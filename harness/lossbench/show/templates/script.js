@@ -111,24 +111,25 @@
     seek();
   };
 
-  // The picture: the worst letter over the dtypes and inputs chosen. The legend gives letters their order and class.
+  // The picture: the worst letter on ordinary inputs and, if it is worse, that at the edges; or of the inputs chosen.
   const narrow = (table, name, choose) => {
-    const marks = new Map([...document.querySelectorAll("ul.legend .mark")].map((m, i) => [m.textContent, [m.className.match(/m-\w+/)[0], i]]));
+    const marks = new Map([...document.querySelectorAll("ul.legend [data-v]")].map((li) => {
+      const mark = li.querySelector(".mark");
+      return [mark.textContent, [mark.className.match(/m-\w+/)[0], Number(li.dataset.v)]];
+    }));
     const dtypes = table.dataset.dtypes.split(" "), regimes = table.dataset.regimes.split(" "), chosen = { dtype: "", regime: "" };
-    const squares = [...table.querySelectorAll("td[data-g]")].map((td) => ({ td, all: [td.textContent, td.className, td.dataset.v], letters: [...td.dataset.g] }));
+    const squares = [...table.querySelectorAll("td[data-g]")].map((td) => ({ td, letters: [...td.dataset.g] }));
+    const classOf = (letter) => marks.get(letter)?.[0] ?? "m-untested", rankOf = (letter) => marks.get(letter)?.[1] ?? -1;
+    const worst = (letters) => letters.reduce((a, b) => (rankOf(b) > rankOf(a) ? b : a), "·");
     const apply = () => {
-      for (const { td, all, letters } of squares) {
-        let [letter, className, rank] = all;
-        if (chosen.dtype || chosen.regime) {
-          const seen = letters.filter((_, i) => (!chosen.dtype || dtypes[Math.floor(i / regimes.length)] === chosen.dtype) && (!chosen.regime || regimes[i % regimes.length] === chosen.regime));
-          const worst = seen.map((l) => [marks.get(l)?.[1] ?? -1, l]).sort((a, b) => b[0] - a[0])[0];
-          letter = worst?.[1] ?? "·";
-          className = "sq " + (marks.get(letter)?.[0] ?? "m-untested");
-          rank = worst?.[0] ?? -1;
-        }
-        if (td.textContent !== letter) td.textContent = letter;
-        td.className = className;
-        td.dataset.v = rank;
+      for (const { td, letters } of squares) {
+        const of = (wanted) => worst(letters.filter((_, i) => (!chosen.dtype || dtypes[Math.floor(i / regimes.length)] === chosen.dtype) && wanted(regimes[i % regimes.length])));
+        let letter = of((r) => r === (chosen.regime || "typical")), edge = chosen.regime ? "·" : of((r) => r !== "typical");
+        if (letter === "·") [letter, edge] = [edge, "·"];
+        const small = rankOf(edge) > rankOf(letter) ? [make("small", { className: classOf(edge), textContent: edge })] : [];
+        td.replaceChildren(letter, ...small);
+        td.className = "sq " + classOf(letter);
+        td.dataset.v = 10 * rankOf(letter) + rankOf(small.length ? edge : letter);
       }
     };
     choose("dtype", `${name}.dtype`, dtypes, (value) => { chosen.dtype = value; apply(); });
