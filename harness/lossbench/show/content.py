@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -139,14 +140,20 @@ _HOLDS: Final = {"no": 0, "unclear": 1, "yes": 2}
 def _claims(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Claims that do not hold first; one line a claim and place where it was tried."""
     ordered = sorted(
-        rows, key=lambda r: (_HOLDS.get(str(r["holds"]), 1), str(r["claim"]), palette.order(str(r["backend"])))
+        rows,
+        key=lambda r: (_HOLDS.get(str(r["holds"]), 1), _numbered(str(r["claim"])), palette.order(str(r["backend"]))),
     )
     by_claim: dict[str, set[str]] = {}
     for row in rows:
         if str(row["claimed"] or ""):
             by_claim.setdefault(str(row["claim"]), set()).add(str(row["holds"]))
-    wrong = sorted(c for c, holds in by_claim.items() if "no" in holds)
+    wrong = sorted((c for c, holds in by_claim.items() if "no" in holds), key=_numbered)
     return {"rows": ordered, "total": len(by_claim), "wrong": wrong}
+
+
+def _numbered(name: str) -> list[tuple[int, str]]:
+    """For sorting: E5 before E10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _custom(rows: pd.DataFrame) -> dict[str, Any]:
