@@ -102,9 +102,11 @@ def command(
     with folder, progress_bar(console) as progress:
         outcome, custom = benches.carry_out(bench, folder, progress=progress)
     written = None
-    if not no_report:
-        written = page.write(outcome.tables, bench.catalogue, reports, folder.id, run_folder=folder.path)
     defects = ledger.of_run(outcome.tables, benches.stored(bench.request))
+    if not no_report:
+        written = page.write(
+            outcome.tables, bench.catalogue, reports, folder.id, defects=defects, run_folder=folder.path
+        )
     status = outcome.exit_status or max((result.exit_status for result in custom), default=0)
     status = status or (defects.exit_status if known else 0)
     if json:
