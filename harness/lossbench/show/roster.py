@@ -32,7 +32,7 @@ def of(tables: Tables, titles: Mapping[str, str]) -> Markup | None:
     if rows.empty:
         return None
     columns = [
-        _column("loss", rows["loss"], titles.get, href=lambda name: f"#{sections.anchor(name)}" if name in titles else ""),
+        _column("loss", rows["loss"], titles.get, href=lambda n: f"#{sections.anchor(n)}" if n in titles else ""),
         _column("framework", rows["backend"], css=lambda b: f"backend b-{b if b in INKS else 'other'}"),
         _column("mode", rows["mode"]),
         _column("spelling", rows["binding"]),
