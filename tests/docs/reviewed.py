@@ -20,6 +20,7 @@ SMALLER = {
 
 LONG = "takes minutes"
 ELSEWHERE = "tests/{} runs it for real"
+FOUND = ELSEWHERE.format("bench/test_hunt.py")
 PLACE = "a placeholder, or a mention of the command in a sentence"
 
 PARSED = {
@@ -28,10 +29,8 @@ PARSED = {
     "lossbench compare --base my_losses_old.py --head my_losses.py": ELSEWHERE.format("pairing/test_compare.py"),
     "lossbench compare --base v1.2 --loss huber --backend torch": ELSEWHERE.format("pairing/test_compare.py"),
     "lossbench plan --detect 3%": ELSEWHERE.format("pairing/test_rates.py"),
-    "lossbench hunt --loss log_cosh --backend tensorflow --budget 60s": ELSEWHERE.format("bench/test_hunt.py"),
-    "lossbench hunt --loss log_cosh --backend torch --dtype float32 --budget 60s": ELSEWHERE.format(
-        "bench/test_hunt.py"
-    ),
+    "lossbench hunt --loss log_cosh --backend tensorflow --budget 60s": FOUND,
+    "lossbench hunt --loss log_cosh --backend torch --dtype float32 --budget 60s": FOUND,
     "lossbench hunt --budget 10m --json finds.json --case-file finds.cases.json": LONG,
     "lossbench check finds.cases.json": "the file comes from the command before it",
     "lossbench check docs/cases-example.json": ELSEWHERE.format("judge/test_conformance.py"),

@@ -1,4 +1,4 @@
-"""Two lanes of a run: what differs and by how much is what was planted, the rest is folded, and bad names are refused."""
+"""Two lanes of a run: what differs is what was planted, the rest is folded, and bad names are refused."""
 
 from __future__ import annotations
 
