@@ -142,11 +142,8 @@ def test_the_workflow_can_be_called_and_is_valid() -> None:
 
 
 def test_the_steps_of_the_workflow_run(place: Path) -> None:
-    steps = {
-        step["name"]: step
-        for step in read(".github/workflows/lossbench.yml")["jobs"]["losses"]["steps"]
-        if "name" in step
-    }
+    job = read(".github/workflows/lossbench.yml")["jobs"]["losses"]
+    steps = {step["name"]: step for step in job["steps"] if "name" in step}
     assert all("${{" not in step["run"] for step in steps.values() if "run" in step)
     assert shell(place, steps["Install"]["run"], INSTALL="lossbench[torch] $(touch hit)").returncode == 0
     assert shell(place, steps["Run"]["run"], OPTIONS="--profile quick").returncode == 0
