@@ -7,12 +7,12 @@ Three reference pages are generated from the code while it builds: the commands 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
-import click
-import typer
+from typer.testing import CliRunner
 
 import lossbench
 from lossbench.__main__ import COMMANDS, _commands
@@ -38,40 +38,13 @@ exclude_patterns = ["_build"]
 
 
 def commands() -> Iterator[str]:
-    """Every command as its help says it, with its options."""
-    group = typer.main.get_command(_commands(COMMANDS))
-    assert isinstance(group, click.Group)
+    """Every command as its help says it."""
+    app, runner = _commands(COMMANDS), CliRunner()
     for name in COMMANDS:
-        command = group.commands[name]
-        yield f"\n## lossbench {name}\n"
-        yield from told(inspect.cleandoc(command.help or ""))
-        yield "\n| option | meaning | default |\n| --- | --- | --- |"
-        with click.Context(command, info_name=name) as context:
-            for parameter in command.params:
-                yield row(parameter, context)
-
-
-def told(text: str) -> Iterator[str]:
-    """A docstring: its sentences, then its examples as code."""
-    lines = text.splitlines()
-    yield from (line for line in lines if not line.startswith("Example: "))
-    yield ""
-    yield from (f"    {line.removeprefix('Example: ')}" for line in lines if line.startswith("Example: "))
-
-
-def row(parameter: click.Parameter, context: click.Context) -> str:
-    """One option of a command as a row of a table."""
-    if isinstance(parameter, click.Option):
-        name = ", ".join([*parameter.opts, *parameter.secondary_opts])
-        metavar = "" if parameter.is_flag else f" {parameter.make_metavar(context)}"
-        meaning = parameter.help or ""
-    else:
-        name, metavar = parameter.human_readable_name, ""
-        meaning = getattr(parameter, "help", None) or ""
-    given = parameter.default
-    shown = "" if given in (None, "", False, [], ()) or callable(given) else f"`{given}`"
-    cells = (f"`{name}{metavar}`", meaning, shown)
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        told = runner.invoke(app, [name, "--help"], prog_name="lossbench", env={"COLUMNS": "110", "TERM": "dumb"})
+        assert told.exit_code == 0, told.output
+        text = "\n".join(line.rstrip() for line in told.output.strip().splitlines())
+        yield f"\n## lossbench {name}\n\n```text\n{text}\n```"
 
 
 def losses() -> Iterator[str]:
@@ -126,6 +99,24 @@ def generated(_: Any, name: str, source: list[str]) -> None:
         source[0] += "\n" + PAGES[name]()
 
 
+FIELD = re.compile(r"^([\w., ]+): ")
+
+
+def flowing(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    """The house's docstrings name a field or parameter at the beginning of a line: here a list, indents aside."""
+    flat = [line.strip() for line in lines]
+    lines[:] = []
+    for line in flat:
+        named = FIELD.match(line)
+        if named and (not lines or lines[-1].endswith((".", "", ":"))):
+            lines += ["", f"- **{named[1]}**: {line[named.end() :]}"]
+        elif line and lines and lines[-1].startswith(("- ", "  ")):
+            lines.append(f"  {line}")
+        else:
+            lines.append(line)
+
+
 def setup(app: Any) -> dict[str, bool]:
     app.connect("source-read", generated)
+    app.connect("autodoc-process-docstring", flowing)
     return {"parallel_read_safe": True}

@@ -12,6 +12,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,16 @@ def large(answers: int) -> Tables:
     more = {}
     for name in ("agreement", "cells"):
         frame = getattr(tables, name)
-        more[name] = pd.concat([frame.assign(cell=frame["cell"] + f"#{n}") if n else frame for n in range(times)])
-    return Tables(**{n: getattr(tables, n) for n in tables.__slots__} | {n: f.reset_index() for n, f in more.items()})
+        more[name] = pd.concat(
+            [frame.assign(cell=frame["cell"] + f"#{n}") if n else frame for n in range(times)], ignore_index=True
+        )
+    return replace(tables, **more)
 
 
 def made(answers: int, folder: Path) -> Path:
     """The report of such a run, without curves, which are the same however many answers there are."""
     tables = large(answers)
-    bare = Tables(**{n: getattr(tables, n) for n in tables.__slots__} | {"curves": tables.curves.iloc[:0]})
+    bare = replace(tables, curves=tables.curves.iloc[:0])
     return report.write(bare, synthetic_run.catalogue(60), folder, "large")
 
 

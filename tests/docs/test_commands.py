@@ -10,8 +10,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 from quoted import PAGES, ROOT, Quoted, commands, files
@@ -25,6 +25,9 @@ CASES = [{"id": "kink", "loss": "huber", "dtype": "float32", "y_true": [0.0, 0.0
 FIRST = "lossbench run --profile quick --dtype float32 --regime typical --loss mse,huber --backend jax --no-report"
 
 
+UsageError = typer.BadParameter.__bases__[0]
+
+
 def plainly(command: Quoted) -> bool:
     """Whether it is to be run."""
     return command.text not in UNTOUCHED and command.text not in PARSED and len(command.words) > 1
@@ -32,11 +35,9 @@ def plainly(command: Quoted) -> bool:
 
 def read(words: list[str]) -> None:
     """Let the command line read the options without doing anything."""
-    group = typer.main.get_command(_commands(COMMANDS))
-    assert isinstance(group, click.Group)
-    with click.Context(group) as context:
+    group: Any = typer.main.get_command(_commands(COMMANDS))
+    with group.context_class(group) as context:
         name, command, rest = group.resolve_command(context, words)
-        assert command is not None
         command.make_context(name, rest, parent=context)
 
 
@@ -110,7 +111,7 @@ def test_its_options_are_understood(text: str) -> None:
 
 
 def test_an_option_that_does_not_exist_is_seen() -> None:
-    with pytest.raises(click.UsageError, match="No such option"):
+    with pytest.raises(UsageError, match="No such option"):
         read(["gate", "--beauty"])
 
 

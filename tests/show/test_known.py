@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import synthetic_run
 
 from lossbench.judge import ledger
@@ -20,7 +22,8 @@ def entry(loss: str, regime: str, **more: str) -> KnownDefect:
 
 
 def found() -> tuple[Tables, ledger.LedgerResult]:
-    tables = synthetic_run.make(KNOWN.losses)
+    made = synthetic_run.make(KNOWN.losses)
+    tables = replace(made, curves=made.curves.iloc[:0])
     rows = tables.agreement
     rows["class"] = "rounding"
     own = (rows["loss"] == "loss_00") & (rows["backend"] == "torch") & (rows["binding"] == "native")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import synthetic_run
 
@@ -23,6 +25,7 @@ ASKED = "torch/eager,jax/compiled"
 def tables() -> Tables:
     """All right, but one gradient of jax compiled; which takes three times as long as torch eager in one loss."""
     made = synthetic_run.make(KNOWN.losses, visits=16)
+    made = replace(made, curves=made.curves.iloc[:0])
     rows, timed = made.agreement, made.measurements
     rows[["class", "convention", "max_ulp"]] = ["rounding", "", 0.5]
     own = (rows["lane"] == "jax-cpu-compiled") & (rows["binding"] == "native") & (rows["loss"] == "loss_01")
@@ -69,15 +72,9 @@ def test_the_distance_of_two_lanes_is_taken_where_the_run_has_it(tables: Tables)
     rows = tables.agreement
     pair = rows[(rows["lane"] == "jax-cpu-eager") & (rows["binding"] == "native")].iloc[:1]
     direct = pair.assign(against="torch-cpu-eager/native", max_ulp=7.0)
-    more = Tables(**{n: getattr(tables, n) for n in tables.__slots__} | {"agreement": _joined(rows, direct)})
+    more = replace(tables, agreement=pd.concat([rows, direct], ignore_index=True))
     found = between.answers(more, one, other, DOCUMENTED)
     assert sorted(a.between for a in found if a.between == a.between) == [7.0]
-
-
-def _joined(rows, more):  # type: ignore[no-untyped-def]
-    import pandas as pd
-
-    return pd.concat([rows, more], ignore_index=True)
 
 
 def test_the_section_says_so_and_folds_what_is_alike(tables: Tables) -> None:
@@ -92,10 +89,9 @@ def test_the_section_says_so_and_folds_what_is_alike(tables: Tables) -> None:
 
 def test_only_a_run_of_two_backends_has_it_unasked(tables: Tables) -> None:
     assert 'id="lanes"' not in page.render(tables, KNOWN)
-    two = {n: getattr(tables, n) for n in tables.__slots__}
-    for name in ("cells", "agreement", "measurements", "curves"):
-        two[name] = two[name][two[name]["backend"] != "jax"]
-    assert "tensorflow/eager beside torch/eager" in page.render(Tables(**two), KNOWN)
+    frames = {name: getattr(tables, name) for name in ("cells", "agreement", "measurements")}
+    two = replace(tables, **{name: frame[frame["backend"] != "jax"] for name, frame in frames.items()})
+    assert "tensorflow/eager beside torch/eager" in page.render(two, KNOWN)
 
 
 @pytest.mark.parametrize("text", ["torch/eager", "torch/eager,torch/eager", "torch/eager,mxnet", "torch/xla,jax/eager"])

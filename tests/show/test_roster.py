@@ -7,7 +7,7 @@ from typing import Any
 
 import synthetic_run
 
-from lossbench.show import marks, page, roster
+from lossbench.show import page, roster
 
 HOSTILE = "</script><script>alert(1)</script>"
 
@@ -43,7 +43,7 @@ def test_numbers_sort_by_what_they_are() -> None:
     assert keys["0.5"] == 0.5
     assert keys["∞"] == "inf"
     verdict = next(c for c in data["columns"] if c["head"] == "verdict")
-    assert dict(zip(verdict["words"], verdict["key"], strict=True))["defect"] == marks.of("defect").severity
+    assert dict(zip(verdict["words"], verdict["key"], strict=True)).items() >= {"range": 5, "rounding": 0}.items()
 
 
 def test_nothing_in_it_ends_the_block() -> None:

@@ -21,7 +21,7 @@ from lossbench.record import run as runs
 from lossbench.show import chronicle, history
 from lossbench.spec.errors import BadInput
 
-Folder = Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Folder of runs; results/ if left out.")]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of runs; results/ if left out.")]
 Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The slowdown that matters: 0.25 is 25%.")]
 
 

@@ -45,7 +45,7 @@ Seconds = Annotated[float, typer.Option("--seconds", min=0, help="Timed calls in
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with RUN, or with the latest run, where it stopped.")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Keep the tables, write no report.")]
 Ledger = Annotated[bool, typer.Option("--ledger", help="Exit 1 where the reviewed ledger of known defects is wrong.")]
-RunName = Annotated[str, typer.Argument(metavar="[RUN]", help="With --resume: a run id or folder.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="With --resume: a run id or folder.")]
 
 FINE = ("rounding", "kink")
 MOST_SHOWN = 8

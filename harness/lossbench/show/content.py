@@ -95,6 +95,8 @@ def of(
         "titles": titles,
         "findings": found[:MOST_FINDINGS],
         "findings_total": len(found),
+        "first": findings.alike(found)[:SHOWN_AT_ONCE],
+        "groups": len(findings.alike(found)),
         "shown_at_once": SHOWN_AT_ONCE,
         "slow": _slow(headline),
         "missing": [m for m in missing if m.mark.severity <= 1],

@@ -81,7 +81,7 @@ def of(
     return Beside(
         names=(one.name, other.name),
         sentences=tuple(s for s in (_agree(one, other, answers), _speed(one, other, timed, sure)) if s),
-        differing=tuple(_answer_row(a, titles) for a in unlike),
+        differing=tuple(_answer_row(a, (one.name, other.name), titles) for a in unlike),
         alike=tuple(dict.fromkeys(titles.get(a.loss, a.loss) for a in answers if a.alike == a.compared)),
         times=tuple(row for row in rows if row["outcome"] != "undecided"),
         undecided=tuple(row for row in rows if row["outcome"] == "undecided"),
@@ -119,14 +119,18 @@ def _speed(one: Side, other: Side, timed: Sequence[Times], sure: Sequence[Times]
     )
 
 
-def _answer_row(found: Answers, titles: Mapping[str, str]) -> dict[str, Any]:
+def _answer_row(found: Answers, names: Sequence[str], titles: Mapping[str, str]) -> dict[str, Any]:
     first, second = found.rows or ({}, {})
     return {
         "loss": found.loss, "title": titles.get(found.loss, found.loss), "quantity": found.quantity,
         "marks": tuple(marks.of(kind) for kind in found.classes), "conventions": found.conventions,
         "bindings": found.bindings, "ulp": found.ulp, "between": found.between,
         "unlike": found.compared - found.alike, "compared": found.compared, "where": found.where,
-        "reasons": (str(first.get("reason", "")), str(second.get("reason", ""))),
+        "reasons": [
+            (name, str(row["reason"]))
+            for name, row in zip(names, found.rows or (), strict=False)
+            if marks.of(str(row["class"])).severity
+        ],
         "input": worst_input(second) or worst_input(first),
     }  # fmt: skip
 

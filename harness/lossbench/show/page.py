@@ -22,7 +22,7 @@ from lossbench.record.frames import Tables, write_whole
 from lossbench.show import content, marks, palette, sections
 from lossbench.show import format as fmt
 from lossbench.show.content import Catalogue
-from lossbench.show.shortly import shortly
+from lossbench.show.shortly import clause, shortly
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 CSVS: Final = ("cells", "measurements", "agreement", "claims", "facts")
@@ -70,7 +70,7 @@ def stand_alone(template: str, **shown: Any) -> str:
     environment.filters["coded"] = _coded
     environment.globals.update(
         fmt=fmt, anchor=sections.anchor, marks=marks, defect=marks.of("defect"), backend_class=_backend_class,
-        shortly=shortly,
+        shortly=shortly, clause=clause,
     )  # fmt: skip
     return environment.get_template(template).render(
         style=Markup(style), script=Markup(script), policy=_policy(style, script), **shown

@@ -8,6 +8,7 @@ from typing import Final
 LONGEST: Final = 150
 """Characters; a sentence of this package is rarely longer."""
 
+CLAUSE: Final = re.compile(r"[:;]\s")
 _MODULE: Final = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Z]\w*(?:Error|Exception|Warning)\b)")
 _SENTENCE: Final = re.compile(r"(?<=[.!?]) +(?=[A-Z(\"'])|\s*\n+\s*|\s+See https?://")
 
@@ -24,3 +25,8 @@ def shortly(reason: str) -> str:
     if len(first) <= LONGEST:
         return first
     return first[: first.rfind(" ", LONGEST // 2, LONGEST) if " " in first[LONGEST // 2 : LONGEST] else LONGEST] + " …"
+
+
+def clause(reason: str) -> str:
+    """What stands before the first colon or semicolon: the numbers after it have columns of their own."""
+    return shortly(CLAUSE.split(reason, maxsplit=1)[0])

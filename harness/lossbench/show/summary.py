@@ -71,12 +71,13 @@ def agreement(rows: pd.DataFrame, cells: pd.DataFrame, found: Sequence[Finding])
     both = oracle["quantity"].eq("grad") & oracle["class"].isin((*_LOST, "defect"))
     values = set(oracle.loc[oracle["quantity"].eq("value") & oracle["class"].isin((*_LOST, "defect")), "case"])
     alone = int((both & ~oracle["case"].isin(values)).sum())
-    fourth = f"{_plural(alone, 'of these shows', 'of these show')} only in the gradient." if alone else ""
+    fourth = f"Of the {fmt.count(lost + defects)} in the last two kinds {fmt.count(alone)} show in the gradient alone."
+    fourth = fourth if alone else ""
     tone = "bad" if defects or broken else "mixed" if lost else "good"
     return Answer(
         question=question,
         tone=tone,
-        sentences=tuple(s for s in (first, second, fourth, third) if s),
+        sentences=tuple(s for s in (first, fourth, second, third) if s),
         href="#look",
         more="What to look at",
     )
