@@ -17,7 +17,9 @@ SHOTS = ROOT / "reports" / "screenshots"
 def violations(page: Any, *rules: str) -> list[str]:
     """Every rule of axe-core that the page breaks, best practices included; of all rules, or of some."""
     page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
-    page.evaluate("for (const loss of document.querySelectorAll('.loss')) loss.style.contentVisibility = 'visible'")
+    page.evaluate(
+        "for (const e of document.querySelectorAll('main section, .loss')) e.style.contentVisibility = 'visible'"
+    )
     options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
     found = page.evaluate("options => axe.run(document, options)", options)["violations"]
     return [
