@@ -9,7 +9,7 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test check lint types architecture format report gate gate-eval baseline docs mutants clean
+.PHONY: help setup bench test check lint types architecture format report gate gate-eval baseline docs docs-site page-eval mutants clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ bench: setup ## run the benchmarks (PROFILE=standard) and write the report
 test: setup ## run the test suite
 	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 $(ARGS)
 
-check: lint types architecture test ## what CI runs: lint, types, architecture, tests
+check: lint types architecture docs-site test ## what CI runs: lint, types, architecture, the site of docs/, tests
 
 lint: setup ## ruff: style and format
 	$(BIN)/ruff check --no-cache .
@@ -63,6 +63,12 @@ mutants: setup ## plant numerical defects into bindings and see how many are not
 
 docs: setup ## write the generated pages of docs/ again
 	$(BIN)/python -m lossbench.record.columns > docs/columns.md
+
+docs-site: setup ## build docs/ as a site: build/site/index.html (no network; a warning is an error)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html --doctree-dir build/doctrees docs build/site
+
+page-eval: setup ## measure how long a report of 100,000 answers takes to open and to sort (ARGS=page.html for another)
+	$(BIN)/python tests/browser/measure.py $(ARGS)
 
 clean: ## remove .venv, caches and build products; results and reports stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist .benchmarks

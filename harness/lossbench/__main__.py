@@ -51,6 +51,7 @@ def _commands(names: Sequence[str] = COMMANDS) -> Any:
     import typer
     from typer.core import TyperGroup
 
+    from lossbench.commands import helping
     from lossbench.record.journal import unwritable
     from lossbench.spec.errors import BadInput
 
@@ -82,7 +83,7 @@ def _commands(names: Sequence[str] = COMMANDS) -> Any:
     app.callback()(lambda: None)  # else an application of one command would take no command's name
     for name in names:
         module = import_module(f"lossbench.commands.{'listing' if name == 'list' else name}")
-        app.command(name)(module.command)
+        app.command(name, help=helping.of(module.command))(module.command)
     return app
 
 

@@ -16,9 +16,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "show"))
 import synthetic_run
 
+from lossbench.judge import baseline, ledger
 from lossbench.judge.gate import Finding, GateResult
 from lossbench.record.frames import Tables
+from lossbench.show import chronicle, history
 from lossbench.show import page as report
+from lossbench.spec.ledger import KnownDefect
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,8 +66,36 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         outcome="worse", topic="timing", subject=HOSTILE, change=1.3, change_low=1.2, change_high=1.4, reason=HOSTILE
     )
     gate = GateResult(exit_status=1, findings=(worse,), compared_verdicts=9, compared_times=4, smallest_change=0.07)
-    folder = tmp_path_factory.mktemp("reports")
-    return report.write(tables, known, folder, RUN, gate=gate, run_folder=folder / "results" / RUN).as_uri()
+    defects = ledger.compare(known_defects(), tables.agreement)
+    folder, asked = tmp_path_factory.mktemp("reports"), "torch/eager,jax/compiled"
+    written = report.write(
+        tables, known, folder, RUN, gate=gate, defects=defects, lanes=asked, run_folder=folder / "results" / RUN
+    )
+    return written.as_uri()
+
+
+def known_defects() -> tuple[KnownDefect, ...]:
+    """One that is seen, one that is gone, with hostile text in each."""
+    common = {"backend": "torch", "binding": "native", "klass": "convention", "reason": HOSTILE, "reference": HOSTILE}
+    return tuple(KnownDefect(loss="*", regime=regime, **common) for regime in ("huge", "typical"))
+
+
+@pytest.fixture(scope="session")
+def chronicle_address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """file:// of the page of three runs, the last with a loss that takes twice as long."""
+    losses = {HOSTILE: synthetic_run.make_loss(HOSTILE), **synthetic_run.catalogue(1).losses}
+    runs = []
+    for number in range(3):
+        tables = synthetic_run.make(losses, visits=16)
+        timed, first = tables.measurements, tables.measurements["cell"].iloc[0]
+        factor = 2.0 if number == 2 else 1.0
+        timed["seconds_per_call"] = [
+            tuple(s * factor for s in samples) if cell == first else samples
+            for cell, samples in zip(timed["cell"], timed["seconds_per_call"], strict=True)
+        ]
+        runs.append((f"2026112{number}T000000Z-aaaaaa", baseline.of(tables)))
+    out = tmp_path_factory.mktemp("history") / "history.html"
+    return chronicle.write(runs, history.steps(runs), out).as_uri()
 
 
 @dataclass(frozen=True, slots=True)

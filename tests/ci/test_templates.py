@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.resources import files
@@ -127,3 +128,30 @@ def test_the_hook_runs_over_every_file(place: Path) -> None:
     assert (place / "said").read_text() == (
         "lossbench run --profile quick --no-report --suite my losses.py --suite other_loss.py\n"
     )
+
+
+def test_the_workflow_can_be_called_and_is_valid() -> None:
+    kind = schema("github-workflows")
+    validator = jsonschema.validators.validator_for(kind)(kind)
+    flow = read(".github/workflows/lossbench.yml")
+    assert [error.message for error in validator.iter_errors(flow)] == []
+    assert list(validator.iter_errors({**flow, "jobs": {"losses": {"runs-on": "x", "steps": [{"run": 7}]}}}))
+    assert set(flow["on"]) == {"workflow_call"}
+    asked = {name for step in flow["jobs"]["losses"]["steps"] for name in re.findall(r"inputs\.([\w-]+)", str(step))}
+    assert asked == set(flow["on"]["workflow_call"]["inputs"])
+
+
+def test_the_steps_of_the_workflow_run(place: Path) -> None:
+    job = read(".github/workflows/lossbench.yml")["jobs"]["losses"]
+    steps = {step["name"]: step for step in job["steps"] if "name" in step}
+    assert all("${{" not in step["run"] for step in steps.values() if "run" in step)
+    assert shell(place, steps["Install"]["run"], INSTALL="lossbench[torch] $(touch hit)").returncode == 0
+    assert shell(place, steps["Run"]["run"], OPTIONS="--profile quick").returncode == 0
+    done = shell(place, steps["Gate"]["run"], BASELINE="kept", OPTIONS="--only agreement --no-ledger")
+    assert done.returncode == 0, done.stderr
+    said = (place / "said").read_text()
+    assert "python -m pip install --quiet lossbench[torch] $(touch hit)\n" in said
+    assert "lossbench run --profile quick\n" in said
+    assert not (place / "hit").exists()
+    kept = steps["Keep"]["with"]["path"].split()
+    assert [name for name in kept[1:] if not (place / name).exists()] == []

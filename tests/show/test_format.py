@@ -68,6 +68,7 @@ def test_two_numbers_are_shown_until_they_part() -> None:
     assert fmt.apart(0.38875, 0.7475) == "0.389"
     assert fmt.apart(1.0000001, 1.0000002).startswith("1.0000001")
     assert fmt.apart(math.inf, 1.0) == "∞"
+    assert fmt.apart(6.778684e36, math.inf, "float32").replace(fmt.NARROW, "") == "6.78×10³⁶"
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ from lossbench.show import changes
 from lossbench.spec.case import OPERATIONS
 from lossbench.spec.errors import BadInput
 
-BaseRun = Annotated[str, typer.Argument(metavar="[BASE]", help="A recorded run, the earlier: an id or a folder.")]
-HeadRun = Annotated[str, typer.Argument(metavar="[HEAD]", help="The later recorded run; the latest if left out.")]
+BaseRun = Annotated[str, typer.Argument(metavar="BASE", help="A recorded run, the earlier: an id or a folder.")]
+HeadRun = Annotated[str, typer.Argument(metavar="HEAD", help="The later recorded run; the latest if left out.")]
 Base = Annotated[str, typer.Option("--base", metavar="VERSION", help="A file, a folder, or a git revision.")]
 Head = Annotated[str, typer.Option("--head", metavar="VERSION", help="Likewise; default: as it lies there now.")]
 Suite = Annotated[

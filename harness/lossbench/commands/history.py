@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json as jsonlib
 import math
+import os
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,33 +15,60 @@ import typer
 from lossbench.commands.listing import console_for
 from lossbench.commands.options import Json
 from lossbench.judge import baseline, gate
+from lossbench.judge.baseline import Baseline
+from lossbench.record import commits
 from lossbench.record import run as runs
-from lossbench.show import history
+from lossbench.show import chronicle, history
 from lossbench.spec.errors import BadInput
 
-Folder = Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Folder of runs; results/ if left out.")]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of runs; results/ if left out.")]
 Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The slowdown that matters: 0.25 is 25%.")]
 
 
-def command(folder: Folder = Path("results"), margin: Margin = gate.MARGIN, json: Json = False) -> None:
+Html = Annotated[Path | None, typer.Option("--html", metavar="OUT", help="Write it as a page, with the trends drawn.")]
+Git = Annotated[
+    str, typer.Option("--git", metavar="REV", help="FOLDER is a baseline: take it from every commit that changed it.")
+]
+
+
+def command(
+    folder: Folder = Path("results"), margin: Margin = gate.MARGIN, html: Html = None, git: Git = "", json: Json = False
+) -> None:
     """Say of every run in a folder what changed since the run before, by the gate's own rules, and draw the trend.
 
     Example: lossbench history results
+    Example: lossbench history results --html history.html
+    Example: lossbench history results/baseline --git main
     """
-    folders = [path for path in runs.recorded(folder) if not runs.going(path)]
-    if len(folders) < 2:
+    found = _kept(folder, git) if git else _recorded(folder)
+    if len(found) < 2:
         raise BadInput(
             subject=str(folder),
             expected="two runs or more",
-            received=f"{len(folders)}",
+            received=f"{len(found)}",
             remedy="run again, or name a folder",
         )
-    found = [(path.name, baseline.of(runs.read(path))) for path in folders]
     steps = history.steps(found, margin=margin)
-    if json:
+    if html is not None:
+        typer.echo(os.path.relpath(chronicle.write(found, steps, html, margin=margin)))
+    elif json:
         print(jsonlib.dumps([_record(found, step) for step in steps], indent=1))
     else:
         console_for().print(history.printed(found, steps))
+
+
+def _recorded(folder: Path) -> list[tuple[str, Baseline]]:
+    """The runs of a folder that have ended, the oldest first. RunDamaged."""
+    ended = (path for path in runs.recorded(folder) if not runs.going(path))
+    return [(path.name, baseline.of(runs.read(path))) for path in ended]
+
+
+def _kept(folder: Path, revision: str) -> list[tuple[str, Baseline]]:
+    """The baselines that were committed there, the oldest first. BadInput, RunDamaged."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return [
+            (kept.name, gate.load_baseline(kept.path)) for kept in commits.versions(folder, revision, Path(scratch))
+        ]
 
 
 def _record(found: list[tuple[str, baseline.Baseline]], step: history.Step) -> dict[str, Any]:

@@ -19,7 +19,7 @@ Suites = Annotated[
 ]
 Results = Annotated[Path, typer.Option("--results", help="Folder of the runs.")]
 Reports = Annotated[Path, typer.Option("--reports", help="Folder of the reports.")]
-RunId = Annotated[str, typer.Argument(metavar="[RUN]", help="A run id or folder; the latest if left out.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run id or folder; the latest if left out.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of tables for a person.")]
 
 RESULTS = Path("results")

@@ -33,7 +33,7 @@ Epochs = Annotated[int, typer.Option("--epochs", min=0, help="Epochs of every ex
 Short = Annotated[bool, typer.Option("--short", help="The shortened form: few epochs.")]
 Data = Annotated[Path | None, typer.Option("--data", help="Folder with the four files of MNIST.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with RUN, or with the latest, from its last epoch.")]
-RunName = Annotated[str, typer.Argument(metavar="[RUN]", help="With --resume: a run id or folder.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="With --resume: a run id or folder.")]
 
 
 def command(

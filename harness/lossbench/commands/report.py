@@ -12,7 +12,7 @@ import typer
 
 from lossbench.commands.options import REPORTS, RESULTS, Reports, Results, RunId
 from lossbench.commands.runs import run_folder
-from lossbench.judge import gate
+from lossbench.judge import gate, ledger
 from lossbench.judge.baseline import Baseline
 from lossbench.record import run as runs
 from lossbench.record.frames import Tables
@@ -24,27 +24,44 @@ EVERY_SECONDS: Final = 5
 Against = Annotated[
     str, typer.Option("--against", metavar="RUN", help="Say what changed since this run: an id, a folder, a baseline.")
 ]
+Lanes = Annotated[
+    str,
+    typer.Option(
+        "--lanes", metavar="A,B", help="Hold two lanes of the run beside each other: torch/eager,jax/compiled."
+    ),
+]
 Watch = Annotated[bool, typer.Option("--watch", help="Write it again as rows arrive, until the run ends.")]
 
 
 def command(
-    run: RunId = "", against: Against = "", watch: Watch = False, results: Results = RESULTS, reports: Reports = REPORTS
+    run: RunId = "",
+    against: Against = "",
+    lanes: Lanes = "",
+    watch: Watch = False,
+    results: Results = RESULTS,
+    reports: Reports = REPORTS,
 ) -> None:
     """Write the report of a recorded run, also of one that was interrupted or goes on.
 
+    A run of two backends has their eager lanes beside each other without being asked.
+
     Example: lossbench report
     Example: lossbench report --against results/baseline
+    Example: lossbench report --lanes torch/eager,jax/compiled
     """
     folder = run_folder(results, run)
     before = _before(results, against) if against else None
-    suites = [Path(path) for path in runs.manifest(folder)["request"].get("suites", ())]
+    request = runs.manifest(folder)["request"]
+    suites = [Path(path) for path in request.get("suites", ())]
     known = catalogue.load([path for path in suites if path.exists()], backend="")
 
     def write(going: bool) -> Path:
         tables = runs.read(folder)
         result = gate.compare(before, tables) if before is not None else None
-        again = EVERY_SECONDS if going else 0
-        return page.write(tables, known, reports, folder.name, gate=result, run_folder=folder, again_seconds=again)
+        return page.write(
+            tables, known, reports, folder.name, gate=result, lanes=lanes, run_folder=folder,
+            defects=None if going else ledger.of_run(tables, request), again_seconds=EVERY_SECONDS if going else 0,
+        )  # fmt: skip
 
     written = follow(folder, write, lambda: time.sleep(EVERY_SECONDS)) if watch else write(False)
     typer.echo(os.path.relpath(written))

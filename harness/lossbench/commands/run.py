@@ -46,7 +46,7 @@ Seconds = Annotated[float, typer.Option("--seconds", min=0, help="Timed calls in
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with RUN, or with the latest run, where it stopped.")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Keep the tables, write no report.")]
 Ledger = Annotated[bool, typer.Option("--ledger", help="Exit 1 where the reviewed ledger of known defects is wrong.")]
-RunName = Annotated[str, typer.Argument(metavar="[RUN]", help="With --resume: a run id or folder.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="With --resume: a run id or folder.")]
 
 FINE = ("rounding", "kink")
 MOST_SHOWN = 8
@@ -103,9 +103,11 @@ def command(
     with terminable() as ending, folder, progress_bar(console) as progress:
         outcome, custom = benches.carry_out(bench, folder, progress=progress)
     written = None
-    if not (no_report or ending.asked):
-        written = page.write(outcome.tables, bench.catalogue, reports, folder.id, run_folder=folder.path)
     defects = ledger.of_run(outcome.tables, benches.stored(bench.request))
+    if not (no_report or ending.asked):
+        written = page.write(
+            outcome.tables, bench.catalogue, reports, folder.id, defects=defects, run_folder=folder.path
+        )
     status = outcome.exit_status or max((result.exit_status for result in custom), default=0)
     status = status or (defects.exit_status if known else 0)
     if json:

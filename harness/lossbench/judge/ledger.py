@@ -75,6 +75,11 @@ def named(entry: KnownDefect) -> str:
     return " ".join(part for part in parts if part != "*")
 
 
+def concerns(entry: KnownDefect, loss: str) -> bool:
+    """Whether an entry is about a loss."""
+    return _matches(entry.loss, loss)
+
+
 def known(entries: Iterable[KnownDefect], row: Mapping[str, Any]) -> KnownDefect | None:
     """The entry that explains a row of the agreement table, if there is one."""
     return next((e for e in entries if e.klass == row["class"] and _covers(e, row)), None)

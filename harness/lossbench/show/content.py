@@ -11,9 +11,26 @@ import pandas as pd
 from markupsafe import Markup
 
 from lossbench.judge.gate import GateResult
+from lossbench.judge.ledger import LedgerResult
 from lossbench.record.frames import Tables
-from lossbench.show import drawing, findings, marks, palette, picture, plots, sections, summary, svg, times
+from lossbench.show import (
+    drawing,
+    findings,
+    known,
+    marks,
+    palette,
+    picture,
+    plots,
+    roster,
+    sections,
+    summary,
+    svg,
+    times,
+)
 from lossbench.show import format as fmt
+from lossbench.show import (
+    lanes as beside,
+)
 from lossbench.show.times import Entry, Ranking
 from lossbench.spec.loss import Loss
 
@@ -34,8 +51,16 @@ KINK: Final = "K:"
 """How the claims table names what a framework's own documentation prints, and what it picks at a kink."""
 
 
-def of(tables: Tables, catalogue: Catalogue, gate: GateResult | None, run_id: str = "") -> dict[str, Any]:
-    """Every name the template uses."""
+def of(
+    tables: Tables,
+    catalogue: Catalogue,
+    gate: GateResult | None,
+    run_id: str = "",
+    *,
+    defects: LedgerResult | None = None,
+    lanes: str = "",
+) -> dict[str, Any]:
+    """Every name the template uses. lanes: two to hold beside each other, see `lanes.sides`. BadInput."""
     run = set(tables.cells["loss"]) | set(tables.claims["loss"])
     losses = {name: loss for name, loss in catalogue.losses.items() if name in run}
     documented = {(n, b.backend): b.name for n, loss in losses.items() for b in reversed(loss.bindings)}
@@ -50,6 +75,8 @@ def of(tables: Tables, catalogue: Catalogue, gate: GateResult | None, run_id: st
     titles = {name: loss.title for name, loss in losses.items()}
     claims = [{str(k): v for k, v in row.items()} for row in tables.claims.to_dict("records")]
     parts = summary.wall_parts(tables)
+    pair = beside.sides(lanes, tables.cells) if lanes else beside.of_two(tables.cells)
+    ledger = known.of(defects, losses) if defects else None
     return {
         "title": "lossbench report",
         "facts": summary.what_was_run(tables, run_id),
@@ -60,12 +87,17 @@ def of(tables: Tables, catalogue: Catalogue, gate: GateResult | None, run_id: st
             summary.change(gate, ranked),
         ],
         "gate": gate,
+        "beside": beside.of(tables, pair, documented, titles) if pair else None,
+        "known": ledger,
+        "roster": roster.of(tables, titles),
         "backends": backends,
         "dtypes": dtypes,
         "regimes": regimes,
         "titles": titles,
         "findings": found[:MOST_FINDINGS],
         "findings_total": len(found),
+        "first": findings.alike(found)[:SHOWN_AT_ONCE],
+        "groups": len(findings.alike(found)),
         "shown_at_once": SHOWN_AT_ONCE,
         "slow": _slow(headline),
         "missing": [m for m in missing if m.mark.severity <= 1],
@@ -82,6 +114,7 @@ def of(tables: Tables, catalogue: Catalogue, gate: GateResult | None, run_id: st
         "wall_words": _wall_words(parts),
         "gains": _gains(headline, titles),
         "sections": _sections(losses, families, tables, ranked, found, missing, claims),
+        "known_of": {name: ledger.of(name) for name in losses} if ledger else {},
         "all_marks": sorted(marks.MARKS.values(), key=lambda m: m.severity),
     }
 

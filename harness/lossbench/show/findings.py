@@ -17,6 +17,7 @@ from lossbench.show import format as fmt
 from lossbench.show import marks
 from lossbench.show.marks import Mark
 from lossbench.show.palette import order
+from lossbench.show.shortly import shortly
 
 BROKEN: Final = ("failed", "crashed", "timeout")
 _GROUP: Final = ["loss", "backend", "binding", "class", "convention"]
@@ -107,6 +108,14 @@ def _plain(value: Any) -> str:
     return fmt.value(value) if isinstance(value, float) else str(value)
 
 
+def alike(found: Sequence[Finding]) -> list[tuple[Finding, ...]]:
+    """Findings of one loss, class and definition together, whatever framework and spelling: the worst of each first."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for each in found:
+        groups.setdefault((each.loss, each.mark.key, each.convention), []).append(each)
+    return [tuple(same) for same in groups.values()]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:
     """Cells of one spelling and mode that have no result, and why. cells: how many."""
@@ -144,7 +153,7 @@ def absences(cells: pd.DataFrame) -> list[Absence]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One reason for which cells of one backend broke, over all losses."""
+    """One reason for which cells of one backend broke, over all losses. reason: the whole of the first."""
 
     mark: Mark
     backend: str
@@ -159,7 +168,7 @@ def stories(missing: Sequence[Absence]) -> list[Story]:
     told: dict[tuple[str, str, str], list[Absence]] = {}
     for each in missing:
         if each.mark.key in BROKEN:
-            told.setdefault((each.mark.key, each.backend, each.reason), []).append(each)
+            told.setdefault((each.mark.key, each.backend, shortly(each.reason)), []).append(each)
     found = [
         Story(
             mark=same[0].mark,
@@ -167,8 +176,8 @@ def stories(missing: Sequence[Absence]) -> list[Story]:
             modes=tuple(dict.fromkeys(mode for a in same for mode in a.modes)),
             losses=tuple(dict.fromkeys(a.loss for a in same)),
             cells=sum(a.cells for a in same),
-            reason=reason,
+            reason=same[0].reason,
         )
-        for (_, backend, reason), same in told.items()
+        for (_, backend, _), same in told.items()
     ]
     return sorted(found, key=lambda s: (-s.mark.severity, -s.cells, order(s.backend), s.reason))

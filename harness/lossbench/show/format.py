@@ -156,8 +156,10 @@ def value(number: float, dtype: str = "float64") -> str:
 
 def apart(number: float, other: float, dtype: str = "float64") -> str:
     """A number shown so far that it is told from another: two digits beyond where they part, within its dtype."""
-    if not (math.isfinite(number) and math.isfinite(other)) or number == other or number == 0:
+    if not math.isfinite(number) or number in (0, other):
         return value(number, dtype)
+    if not math.isfinite(other):
+        return significant(number, 3)
     share = abs(number - other) / max(abs(number), abs(other))
     digits = min(max(math.ceil(-math.log10(share)) + 2, 3), _DTYPE_DIGITS.get(dtype, 16) + 1)
     return significant(number, digits)

@@ -17,10 +17,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from lossbench.judge.gate import GateResult
+from lossbench.judge.ledger import LedgerResult
 from lossbench.record.frames import Tables, write_whole
 from lossbench.show import content, marks, palette, sections
 from lossbench.show import format as fmt
 from lossbench.show.content import Catalogue
+from lossbench.show.shortly import clause, shortly
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 CSVS: Final = ("cells", "measurements", "agreement", "claims", "facts")
@@ -32,10 +34,14 @@ def render(
     *,
     run_id: str = "",
     gate: GateResult | None = None,
+    defects: LedgerResult | None = None,
+    lanes: str = "",
     results_href: str = "",
     again_seconds: int = 0,
 ) -> str:
-    """The page as text. gate: a comparison with a baseline, if one was made.
+    """The page as text. gate: a comparison with a baseline, if one was made. defects: the ledger held against the run.
+
+    lanes: two lanes to hold beside each other, see `lanes.sides`; empty: those of a run of two backends. BadInput.
 
     again_seconds: while a run goes on, after how long the page loads itself again; 0 for never.
     results_href: relative address of the run's folder, for links to its CSV files; empty for none.
@@ -46,13 +52,13 @@ def render(
         again_seconds=again_seconds,
         results_href=results_href,
         csvs=CSVS,
-        **content.of(tables, catalogue, gate, run_id),
+        **content.of(tables, catalogue, gate, run_id, defects=defects, lanes=lanes),
     )
 
 
 def stand_alone(template: str, **shown: Any) -> str:
     """A template as one page with this report's style, script and policy."""
-    style, script = _text("style.css"), _text("script.js")
+    style, script = _text("style.css"), _text("script.js").replace("/* cells */", _text("cells.js"))
     style = style.replace("/* variables */", _variables())
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -62,7 +68,10 @@ def stand_alone(template: str, **shown: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["coded"] = _coded
-    environment.globals.update(fmt=fmt, anchor=sections.anchor, marks=marks, backend_class=_backend_class)
+    environment.globals.update(
+        fmt=fmt, anchor=sections.anchor, marks=marks, defect=marks.of("defect"), backend_class=_backend_class,
+        shortly=shortly, clause=clause,
+    )  # fmt: skip
     return environment.get_template(template).render(
         style=Markup(style), script=Markup(script), policy=_policy(style, script), **shown
     )
@@ -75,6 +84,8 @@ def write(
     run_id: str,
     *,
     gate: GateResult | None = None,
+    defects: LedgerResult | None = None,
+    lanes: str = "",
     run_folder: Path | None = None,
     again_seconds: int = 0,
 ) -> Path:
@@ -82,7 +93,10 @@ def write(
     folder = reports_dir / run_id
     folder.mkdir(parents=True, exist_ok=True)
     href = Path(os.path.relpath(run_folder, folder)).as_posix() if run_folder else ""
-    text = render(tables, catalogue, run_id=run_id, gate=gate, results_href=href, again_seconds=again_seconds)
+    text = render(
+        tables, catalogue, run_id=run_id, gate=gate, defects=defects, lanes=lanes, results_href=href,
+        again_seconds=again_seconds,
+    )  # fmt: skip
     page = folder / "index.html"
     write_whole(page, text.encode())
     point(reports_dir / "latest", folder)

@@ -81,12 +81,13 @@ def agreement(rows: pd.DataFrame, cells: pd.DataFrame, found: Sequence[Finding])
     both = oracle["quantity"].eq("grad") & oracle["class"].isin((*_LOST, "defect"))
     values = set(oracle.loc[oracle["quantity"].eq("value") & oracle["class"].isin((*_LOST, "defect")), "case"])
     alone = int((both & ~oracle["case"].isin(values)).sum())
-    fourth = f"{_plural(alone, 'of these shows', 'of these show')} only in the gradient." if alone else ""
+    fourth = f"Of the {fmt.count(lost + defects)} in the last two kinds {fmt.count(alone)} show in the gradient alone."
+    fourth = fourth if alone else ""
     tone = "bad" if defects or broken else "mixed" if lost else "good"
     return Answer(
         question=question,
         tone=tone,
-        sentences=tuple(s for s in (first, usual, second, fourth, third) if s),
+        sentences=tuple(s for s in (first, usual, fourth, second, third) if s),
         href="#look",
         more="What to look at",
     )
@@ -157,7 +158,7 @@ def change(gate: GateResult | None, rankings: Sequence[Ranking]) -> Answer:
     if gate is None:
         cannot = "This page cannot say: the run was not compared; `lossbench report --against RUN` does that."
         return Answer(question=question, tone="unknown", sentences=tuple(s for s in (cannot, seen) if s))
-    tone, word = {0: ("good", "No"), 1: ("bad", "Yes")}.get(gate.exit_status, ("unknown", "It cannot be told"))
+    tone, word = _worse(gate)
     counts = gate.counts
     first = (
         f"{word}: {_plural(gate.compared_verdicts, 'verdict')} and {_plural(gate.compared_times, 'time')} "
@@ -179,6 +180,18 @@ def change(gate: GateResult | None, rankings: Sequence[Ranking]) -> Answer:
         href="#gate" if gate.findings else "",
         more="All that the gate says",
     )
+
+
+def _worse(gate: GateResult) -> tuple[str, str]:
+    """Tone and answer. After an upgrade verdicts are compared and times are not, which is half an answer, not none."""
+    if gate.exit_status == 0:
+        return "good", "No"
+    if gate.exit_status == 1:
+        return "bad", "Yes"
+    only_times = all(f.topic in ("machine", "versions") for f in gate.findings if f.outcome == "cannot_tell")
+    if gate.compared_verdicts and only_times:
+        return "mixed", "Not in what is computed; whether it is slower cannot be told"
+    return "unknown", "It cannot be told"
 
 
 def _when(run_id: str) -> str:

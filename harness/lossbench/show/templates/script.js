@@ -17,6 +17,19 @@
   };
   const wordsOf = (cell) => cell.textContent.replace(/\s+/g, " ").trim();
 
+  const saver = (name, linesOf) => {
+    const button = make("button", { type: "button", textContent: "CSV", title: "Save the rows found as CSV" });
+    // A cell that begins like a spreadsheet formula is made text.
+    const quote = (s) => `"${(/^[=+@\t\r]/.test(s) ? "'" + s : s).replaceAll('"', '""')}"`;
+    button.addEventListener("click", () => {
+      const text = linesOf().map((line) => line.map(quote).join(",")).join("\r\n");
+      const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+      make("a", { href: url, download: `${name}.csv` }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 1000);
+    });
+    return button;
+  };
+
   // Where each header stands in a body row: header cells may span rows and columns.
   const columns = (table) => {
     const taken = [], places = new Map();
@@ -94,17 +107,11 @@
       if (wanted && Math.abs(wanted) === column + 1) sort(th, wanted < 0);
     }
 
-    const csv = make("button", { type: "button", textContent: "CSV" });
-    csv.title = "Save the rows shown as CSV";
-    csv.addEventListener("click", () => {
-      // A cell that begins like a spreadsheet formula is made text.
-      const quote = (s) => `"${(/^[=+@\t\r]/.test(s) ? "'" + s : s).replaceAll('"', '""')}"`;
+    const csv = saver(name, () => {
       const heads = [];
       for (const [th, c] of places) for (let j = 0; j < th.colSpan; j++) heads[c + j] = [heads[c + j], wordsOf(th)].filter(Boolean).join(" ");
-      const lines = [heads, ...[...body.rows].filter((row) => !row.hidden).map((row) => [...row.cells].map((c) => wordsOf(c) || c.querySelector("title")?.textContent || ""))];
-      const url = URL.createObjectURL(new Blob([lines.map((line) => line.map(quote).join(",")).join("\r\n")], { type: "text/csv" }));
-      make("a", { href: url, download: `${name}.csv` }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 1000);
+      const told = (c) => wordsOf(c.querySelector("details > span") || c) || c.querySelector("title")?.textContent || "";
+      return [heads, ...[...body.rows].filter((row) => !row.hidden).map((row) => [...row.cells].map(told))];
     });
     tools.append(csv, output);
     (table.closest(".scroll") || table).before(tools);
@@ -136,7 +143,9 @@
     choose("inputs", `${name}.regime`, regimes, (value) => { chosen.regime = value; apply(); });
   };
 
+/* cells */
   document.querySelectorAll("table[data-name]").forEach(enhance);
+  document.querySelectorAll("table[data-roster]").forEach(roster);
   const go = (id) => document.getElementById(id)?.scrollIntoView();
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#"]');

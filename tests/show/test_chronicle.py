@@ -1,0 +1,80 @@
+"""The page of many runs, from a folder and from a branch: the change stands in the run where it happened."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import synthetic_run
+from test_history import NAMES, SLOW_FROM, made
+
+from lossbench.commands import history as command
+from lossbench.judge import baseline
+from lossbench.judge.baseline import Baseline
+from lossbench.show import chronicle, history, trend
+from lossbench.spec.errors import BadInput
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[tuple[str, Baseline]]:
+    return [(name, baseline.of(made(number))) for number, name in enumerate(NAMES)]
+
+
+def test_the_page_marks_the_change_and_draws_every_trend(runs: list[tuple[str, Baseline]]) -> None:
+    text = chronicle.render(runs, history.steps(runs))
+    changed = text[text.index('id="changed"') : text.index('id="trends"')]
+    assert changed.count("<article") == 1
+    assert f"since {NAMES[SLOW_FROM]}: slower by" in changed
+    (when,) = re.findall(r'class="when" d="M([\d.]+) ', changed)
+    step = (trend.WIDTH - 2 * trend.EDGE) / (len(NAMES) - 1)
+    assert float(when) == pytest.approx(trend.EDGE + SLOW_FROM * step, abs=0.1)
+    assert text.count('<svg class="trend"') == 1 + len(trend.points(runs))
+    assert "From the first run to the last 1 are worse" in text
+
+
+def test_an_interval_is_drawn_around_each_median(runs: list[tuple[str, Baseline]]) -> None:
+    cell = runs[0][1].times["cell"].iloc[0]
+    drawn = trend.drawn(NAMES, trend.points(runs)[cell], [NAMES[SLOW_FROM]])
+    assert len(drawn.bars) == len(drawn.dots) == len(NAMES)
+    for (x, low, high), (at, middle) in zip(drawn.bars, drawn.dots, strict=True):
+        assert x == at
+        assert low >= middle >= high  # y points down
+    assert drawn.dots[SLOW_FROM][1] < drawn.dots[SLOW_FROM - 1][1]
+
+
+def test_nothing_hostile_becomes_markup() -> None:
+    losses = {"<b>": synthetic_run.make_loss("<b>")}
+    seen = [(name, baseline.of(synthetic_run.make(losses))) for name in ("<i>one", "two")]
+    text = chronicle.render(seen, history.steps(seen))
+    assert "<b>[" not in text
+    assert "<i>" not in text
+
+
+def git(folder: Path, *words: str) -> None:
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True)
+
+
+def test_committed_baselines_are_a_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    git(tmp_path, "init", "-q", "-b", "kept")
+    folder = tmp_path / "some" / "baseline"
+    folder.mkdir(parents=True)
+    for number in (0, SLOW_FROM):
+        for name, content in baseline.distil(made(number)).items():
+            (folder / name).write_bytes(content)
+        git(tmp_path, "add", ".")
+        git(tmp_path, "commit", "-q", "-m", "x")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "of something else")
+    page = tmp_path / "history.html"
+    command.command(folder=folder, git="kept", html=page)
+    text = page.read_text(encoding="utf-8")
+    assert "history of 2 runs" in text
+    assert text.count(">worse</strong>") == 1
+    command.command(folder=folder, git="kept")
+    assert "slower by" in capsys.readouterr().out
+    with pytest.raises(BadInput, match="--git nowhere"):
+        command.command(folder=folder, git="nowhere")
+    with pytest.raises(BadInput, match="two runs or more"):
+        command.command(folder=tmp_path / "elsewhere", git="kept")
