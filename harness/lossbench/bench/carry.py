@@ -5,15 +5,15 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Self
 
 from lossbench import __version__
-from lossbench.bench import curving
-from lossbench.bench.judging import bench_of
+from lossbench.bench import curving, mapping
+from lossbench.bench.judging import RunJudge, bench_of, map_plane
 from lossbench.bench.pool import Pool
 from lossbench.judge import claims, docstrings, kinks, prose, snippets
 from lossbench.judge.custom import CustomResult, judge_custom
@@ -139,6 +139,7 @@ def carry_out(bench: Bench, folder: RunFolder, *, progress: Progress = silent) -
                 folder.append("custom", row)
             _claims(bench, folder, lanes)
             _curves(bench, folder, lanes)
+            _maps(bench, folder, lanes, judges)
         outcome = execute(
             bench.plan, folder, pool.shared, judge, order=schedule.visits, timing=_timing(bench),
             progress=progress, facts=_facts(bench), judges=judges, wall=wall,
@@ -256,6 +257,20 @@ def _curves(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess]) -
             for row in curving.points(loss, {b: answer for b, answer in answers.items() if answer is not None}):
                 folder.append("curves", row)
             folder.judged(f"curve of {loss.name}")
+
+
+def _maps(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess], judges: Executor | None) -> None:
+    """The divergence maps of the plan's losses in the profile's dtypes, once a run."""
+    dtypes = [d for d in bench.plan.profile.mapped if not bench.request.dtypes or d in bench.request.dtypes]
+    if not dtypes or "maps" in folder.done().cases:
+        return
+    names = dict.fromkeys(cell.case.loss for cell in bench.plan.cells)
+    losses = [found for name in names if not isinstance(found := bench.catalogue.losses[name], UserLoss)]
+    judge = RunJudge(bench.catalogue).map_plane if judges is None else map_plane
+    for rows in mapping.measured(losses, dtypes, lanes, judge, judges):
+        for row in rows:
+            folder.append("maps", row)
+    folder.judged("maps")
 
 
 def request_of(folder: RunFolder) -> Request:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from lossbench.judge.gate import GateResult
 from lossbench.record.frames import Tables
-from lossbench.show import drawing, findings, marks, palette, picture, plots, sections, summary, svg, times
+from lossbench.show import drawing, findings, maps, marks, palette, picture, plots, sections, summary, svg, times
 from lossbench.show import format as fmt
 from lossbench.show.times import Entry, Ranking
 from lossbench.spec.loss import Loss
@@ -81,6 +81,7 @@ def of(tables: Tables, catalogue: Catalogue, gate: GateResult | None, run_id: st
         "wall_words": _wall_words(parts),
         "gains": _gains(headline, titles),
         "sections": _sections(losses, families, tables, ranked, found, missing, claims),
+        "map_legend": maps.LEGEND,
         "all_marks": sorted(marks.MARKS.values(), key=lambda m: m.severity),
     }
 
@@ -187,6 +188,7 @@ def _sections(
 ) -> list[sections.Section]:
     agreement = dict(list(tables.agreement.groupby("loss", sort=False)))
     drawn = drawing.all_of(losses, tables.curves)
+    mapped = maps.all_of(tables.maps, {name: loss.title for name, loss in losses.items()})
     return [
         sections.section(
             loss,
@@ -194,6 +196,7 @@ def _sections(
             agreement=agreement.get(name, tables.agreement.iloc[:0]),
             rankings=[r for r in ranked if r.loss == name],
             curves=drawn.get(name, ()),
+            maps=mapped.get(name, ()),
             found=[f for f in found if f.loss == name],
             missing=[m for m in missing if m.loss == name],
             claims=[c for c in claims if c["loss"] in (name, *loss.aliases)],
