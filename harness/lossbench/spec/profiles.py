@@ -130,6 +130,19 @@ STANDARD: Final = Profile(
     ),
 )
 
+AGREEMENT: Final = Profile(
+    name="agreement",
+    summary="value and gradient in four dtypes and every regime, nothing timed; the documented spelling, in PyTorch "
+    "and in float32 all of them",
+    timed_seconds=0,
+    sweeps=(
+        Sweep(modes=EAGER, dtypes=ALL_DTYPES, regimes=("typical", *EDGES), bindings="first", operations=("grad",)),
+        # a call costs PyTorch a millisecond, JAX half a second wherever shape, dtype or spelling are new
+        Sweep(modes=_compiled(torch=("eager",)), dtypes=ALL_DTYPES, regimes=("typical", *EDGES), operations=("grad",)),
+        Sweep(modes=EAGER, operations=("grad",)),
+    ),
+)
+
 FULL: Final = Profile(
     name="full",
     summary="four dtypes, every mode, regime and spelling, three seeds, and the shapes at the edge",
@@ -145,4 +158,4 @@ FULL: Final = Profile(
     ),
 )
 
-PROFILES: Final[Mapping[str, Profile]] = MappingProxyType({p.name: p for p in (QUICK, STANDARD, FULL)})
+PROFILES: Final[Mapping[str, Profile]] = MappingProxyType({p.name: p for p in (QUICK, STANDARD, AGREEMENT, FULL)})

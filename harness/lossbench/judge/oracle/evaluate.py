@@ -53,7 +53,7 @@ def evaluate(
         )
     problem = Problem.of(loss, params, arrays, definition, wrt if grad else None)
     size = problem.given["y_pred"].size
-    found = large.evaluate(problem, dtype) if by_arrays or size > LARGE_ELEMENTS else None
+    found = large.evaluate(problem, dtype) if size > LARGE_ELEMENTS or (by_arrays and size) else None
     if found is None and size <= LARGE_ELEMENTS:
         found = certified(problem, dtype)
     if found is None:
