@@ -19,6 +19,7 @@ from lossbench.judge import claims, docstrings, kinks, prose, snippets
 from lossbench.judge.custom import CustomResult, judge_custom
 from lossbench.lanes import schedule
 from lossbench.lanes.backends import backend_class
+from lossbench.lanes.measurement import Answer
 from lossbench.lanes.process import LaneProcess
 from lossbench.plugin import Outcome, execute
 from lossbench.record.run import RunFolder
@@ -138,11 +139,10 @@ def carry_out(bench: Bench, folder: RunFolder, *, progress: Progress = silent) -
             for row in (row for result in custom for row in result.rows()):
                 folder.append("custom", row)
             _claims(bench, folder, lanes)
-            _curves(bench, folder, lanes)
-            _maps(bench, folder, lanes, judges)
+            _pictures(bench, folder, lanes, judges)
         outcome = execute(
             bench.plan, folder, pool.shared, judge, order=schedule.visits, timing=_timing(bench),
-            progress=progress, facts=_facts(bench), judges=judges, wall=wall,
+            progress=progress, facts=_facts(bench), judges=judges, wall=wall, second=pool.second_workers(bench.plan),
         )  # fmt: skip
     return outcome, custom
 
@@ -241,33 +241,31 @@ def documented() -> Sequence[Any]:
     return import_module("lossbench.suites.documented").EXAMPLES  # type: ignore[no-any-return]
 
 
-def _curves(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess]) -> None:
-    """The curve of each loss in the plan, once a run; each lane in a thread of its own."""
+def _pictures(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess], judges: Executor | None) -> None:
+    """The curve and the divergence maps of each loss in the plan, once a run; each lane in a thread of its own."""
     drawn = folder.done().cases
     names = dict.fromkeys(cell.case.loss for cell in bench.plan.cells)
-    losses = [bench.catalogue.losses[name] for name in names if f"curve of {name}" not in drawn]
-    losses = [loss for loss in losses if not isinstance(loss, UserLoss)]
-    with ThreadPoolExecutor() as threads:
-        asked = {
-            backend: threads.submit(lambda lane=lane: [curving.ask(loss, lane) for loss in losses])  # type: ignore[misc]
-            for backend, lane in lanes.items()
-        }
-        for place, loss in enumerate(losses):
-            answers = {backend: future.result()[place] for backend, future in asked.items()}
-            for row in curving.points(loss, {b: answer for b, answer in answers.items() if answer is not None}):
-                folder.append("curves", row)
-            folder.judged(f"curve of {loss.name}")
-
-
-def _maps(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess], judges: Executor | None) -> None:
-    """The divergence maps of the plan's losses in the profile's dtypes, once a run."""
-    dtypes = [d for d in bench.plan.profile.mapped if not bench.request.dtypes or d in bench.request.dtypes]
-    if not dtypes or "maps" in folder.done().cases:
-        return
-    names = dict.fromkeys(cell.case.loss for cell in bench.plan.cells)
     losses = [found for name in names if not isinstance(found := bench.catalogue.losses[name], UserLoss)]
+    dtypes = [d for d in bench.plan.profile.mapped if not bench.request.dtypes or d in bench.request.dtypes]
+    planes = mapping.asked(losses, dtypes if "maps" not in drawn else (), lanes)
+
+    def along(lane: LaneProcess) -> dict[str, Answer | None]:
+        told = planes[lane.lane.backend]
+        given = {loss.name: mapping.curve_of(told.get((loss.name, curving.DTYPE))) for loss in losses}
+        missing = [loss for loss in losses if given[loss.name] is None and f"curve of {loss.name}" not in drawn]
+        return given | {loss.name: curving.ask(loss, lane) for loss in missing}
+
+    with ThreadPoolExecutor() as threads:
+        found = dict(zip(lanes, threads.map(along, lanes.values()), strict=True))
+    for loss in losses:
+        if f"curve of {loss.name}" in drawn:
+            continue
+        answers = {backend: answer for backend, every in found.items() if (answer := every[loss.name]) is not None}
+        for row in curving.points(loss, answers):
+            folder.append("curves", row)
+        folder.judged(f"curve of {loss.name}")
     judge = RunJudge(bench.catalogue).map_plane if judges is None else map_plane
-    for rows in mapping.measured(losses, dtypes, lanes, judge, judges):
+    for rows in mapping.measured(losses, dtypes, planes, judge, judges):
         for row in rows:
             folder.append("maps", row)
     folder.judged("maps")

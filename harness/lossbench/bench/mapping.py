@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from lossbench.bench import curving
 from lossbench.judge.elements import Known, compare, ulp_distance
 from lossbench.judge.oracle import evaluate
 from lossbench.judge.verdict import USUAL, Quantity
 from lossbench.lanes.measurement import Answer
 from lossbench.lanes.process import LaneProcess
+from lossbench.show import curves
 from lossbench.show import format as fmt
 from lossbench.show.maps import PARTED_ULP
 from lossbench.spec.errors import BadInput
 from lossbench.spec.loss import Loss
-from lossbench.spec.planes import Plane, plane
+from lossbench.spec.planes import POINTS, Plane, plane
 
 LIMIT_SECONDS: Final = 60.0
 EACH_OTHER: Final = ""
@@ -37,40 +39,67 @@ class Seen:
     ulp: Reals
 
 
-def asked(lane: LaneProcess, losses: Sequence[Loss], dtypes: Sequence[str]) -> list[Answer | None]:
-    """What the documented spelling of the lane's backend gives over each plane, by loss and dtype."""
-    found: list[Answer | None] = []
-    for dtype in dtypes:  # one after the other, so that what is compiled for a shape and dtype serves many losses
-        for loss in losses:
-            bindings, where = loss.bindings_of(lane.lane.backend), plane(loss, dtype)
-            if not bindings or where is None:
-                found.append(None)
-                continue
-            params = {**loss.params, "reduction": "none"}
-            name, arrays = bindings[0].name, where.arrays
-            found.append(lane.answer_given(loss.name, name, params, arrays, dtype, "grad", LIMIT_SECONDS))
-    return found
+def asked(
+    losses: Sequence[Loss], dtypes: Sequence[str], lanes: Mapping[str, LaneProcess]
+) -> dict[str, dict[tuple[str, str], Answer]]:
+    """Backend -> (loss, dtype) -> what its documented spelling gives over the plane, each lane in a thread of its own.
+
+    After the plane's rows come those of the loss's curve, where they fit: in JAX a call of another shape costs
+    a new compilation of every operation, and rows cost nothing.
+    """
+
+    def through(lane: LaneProcess) -> dict[tuple[str, str], Answer]:
+        found = {}
+        for dtype in dtypes:
+            for loss in losses:
+                bindings, where = loss.bindings_of(lane.lane.backend), plane(loss, dtype)
+                if bindings and where is not None:
+                    arrays = {**where.arrays, **_with_curve(loss, where, dtype)}
+                    params, name = {**loss.params, "reduction": "none"}, bindings[0].name
+                    found[loss.name, dtype] = lane.answer_given(
+                        loss.name, name, params, arrays, dtype, "grad", LIMIT_SECONDS
+                    )
+        return found
+
+    with ThreadPoolExecutor() as threads:
+        return dict(zip(lanes, threads.map(through, lanes.values()), strict=True))
+
+
+def curve_of(answer: Answer | None) -> Answer | None:
+    """The part of an answer that belongs to the loss's curve; None where it was not asked along with the plane."""
+    if answer is None or answer.value is None or answer.grad is None or len(answer.value) <= POINTS:
+        return None
+    return replace(answer, value=answer.value[POINTS:], grad=answer.grad[POINTS:])
+
+
+def _with_curve(loss: Loss, where: Plane, dtype: str) -> dict[str, npt.NDArray[Any]]:
+    curve = curves.inputs(loss) if dtype == curving.DTYPE else None
+    if curve is None:
+        return {}
+    more = curving.arrays_of(loss, curve)
+    if any(more[name].shape[1:] != values.shape[1:] for name, values in where.arrays.items()):
+        return {}
+    return {name: np.concatenate([values, more[name]]) for name, values in where.arrays.items()}
 
 
 def measured(
     losses: Sequence[Loss],
     dtypes: Sequence[str],
-    lanes: Mapping[str, LaneProcess],
+    answers: Mapping[str, Mapping[tuple[str, str], Answer]],
     judge: Callable[[str, str, Mapping[str, Answer]], list[dict[str, Any]]],
     judges: Executor | None,
 ) -> Iterator[list[dict[str, Any]]]:
-    """Rows of the maps table, a plane at a time: from a loss's name, the dtype and the answers to it.
+    """Rows of the maps table, a plane at a time. judge: from a loss's name, the dtype and each backend's answer.
 
     judges: where `judge` runs, here if None.
     """
-    with ThreadPoolExecutor() as threads:
-        answers = {b: threads.submit(asked, lane, losses, dtypes) for b, lane in lanes.items()}
-        found = {backend: future.result() for backend, future in answers.items()}
+    with ThreadPoolExecutor(1) as here:
         pending = []
-        for place, (dtype, loss) in enumerate((d, loss) for d in dtypes for loss in losses):
-            own = {b: answer for b, every in found.items() if (answer := every[place]) is not None}
-            if own:
-                pending.append((judges or threads).submit(judge, loss.name, dtype, own))
+        for dtype in dtypes:
+            for loss in losses:
+                own = {b: every[loss.name, dtype] for b, every in answers.items() if (loss.name, dtype) in every}
+                if own:
+                    pending.append((judges or here).submit(judge, loss.name, dtype, own))
         for future in pending:
             yield future.result()
 
@@ -89,7 +118,7 @@ def rows(loss: Loss, dtype: str, answers: Mapping[str, Answer]) -> list[dict[str
     for quantity, source in zip(USUAL, (exact.value, exact.grad), strict=True):
         known, seen = Known.of(source, dtype), {}
         for backend, answer in answers.items():
-            got = answer.value if quantity == "value" else answer.grad
+            got = _quantity(answer, quantity)
             if answer.status != "ok" or got is None or got[: where.size].shape != source.shape:
                 continue
             seen[backend] = _seen(np.asarray(got, np.float64)[: where.size], known, where)
@@ -98,14 +127,19 @@ def rows(loss: Loss, dtype: str, answers: Mapping[str, Answer]) -> list[dict[str
             reason = _from_exact(where, ulp, at, float(seen[backend].got[at]), float(truth[at]))
             found.append(_row(loss, backend, binding, dtype, quantity, where, ulp, at, reason))
         if len(seen) > 1:
-            raw = {b: (answers[b].value if quantity == "value" else answers[b].grad) for b in seen}
-            apart = _apart(list(raw.values()), dtype, where)
+            raw = {b: np.asarray(_quantity(answers[b], quantity))[: where.size] for b in seen}
+            everywhere = _apart(list(raw.values()), dtype)
+            apart = _worst_of_rows(everywhere, everywhere, where)
             at = _farthest(where, apart)
-            gave = {b: float(one.got[at]) for b, one in seen.items()}
+            gave = {b: float(_worst_of_rows(got, everywhere, where)[at]) for b, got in raw.items()}
             found.append(
                 _row(loss, EACH_OTHER, "", dtype, quantity, where, apart, at, _from_each_other(where, apart, at, gave))
             )
     return found
+
+
+def _quantity(answer: Answer, quantity: Quantity) -> npt.NDArray[np.floating] | None:
+    return answer.value if quantity == "value" else answer.grad
 
 
 def _seen(got: Reals, known: Known, where: Plane) -> Seen:
@@ -124,12 +158,12 @@ def _worst_of_rows(values: Reals, by: Reals, where: Plane) -> Reals:
     return np.asarray(values.reshape(where.size, -1)[np.arange(where.size), chosen])
 
 
-def _apart(outputs: Sequence[Any], dtype: str, where: Plane) -> Reals:
-    """The largest distance between any two; two NaN are not apart."""
-    largest = np.zeros(np.shape(outputs[0]))[: where.size]
-    for a, b in combinations([np.asarray(o)[: where.size] for o in outputs], 2):
+def _apart(outputs: Sequence[npt.NDArray[Any]], dtype: str) -> Reals:
+    """The largest distance between any two, each number alone; two NaN are not apart."""
+    largest = np.zeros(np.shape(outputs[0]))
+    for a, b in combinations(outputs, 2):
         largest = np.maximum(largest, np.where(np.isnan(a) & np.isnan(b), 0.0, ulp_distance(a, b, dtype)))
-    return _worst_of_rows(largest, largest, where)
+    return largest
 
 
 def _farthest(where: Plane, ulp: Reals) -> int:
@@ -164,7 +198,7 @@ def _from_exact(where: Plane, ulp: Reals, at: int, got: float, exact: float) -> 
 def _from_each_other(where: Plane, apart: Reals, at: int, gave: Mapping[str, float]) -> str:
     far = float(apart[at])
     if not far > PARTED_ULP:
-        return f"nowhere more than {fmt.ulps(far)} ulp apart"
+        return f"nowhere more than {fmt.ulps(far)} ulp apart" if far else "the same everywhere"
     each = ", ".join(f"{backend} {value:g}" for backend, value in gave.items())
     return f"more than {PARTED_ULP} ulp apart on {_share(apart)} of the plane, farthest at {_place(where, at)}: {each}"
 

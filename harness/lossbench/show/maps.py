@@ -151,9 +151,12 @@ def _path(mask: npt.NDArray[np.bool_]) -> str:
 
 
 def _ticks(axis: npt.NDArray[np.float64], left: float, bottom: int) -> str:
+    """The first and the last stay within the panel."""
+    last = len(axis) - 1
+    anchors = {i: "end" if i == last else "mid" if i else "" for i in _marked(len(axis))}
+    places = {i: left + WIDTH * (1 if i == last else (i + 0.5) / len(axis) if i else 0) for i in anchors}
     return "".join(
-        f'<text class="mid" x="{left + WIDTH * (i + 0.5) / len(axis):.0f}" y="{bottom + 2}">{_short(axis[i])}</text>'
-        for i in _marked(len(axis))
+        f'<text class="{anchors[i]}" x="{x:.0f}" y="{bottom + 2}">{_short(axis[i])}</text>' for i, x in places.items()
     )
 
 
