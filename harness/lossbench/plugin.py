@@ -18,13 +18,13 @@ from lossbench.record import machine
 from lossbench.record.frames import Tables
 from lossbench.record.run import RunFolder
 from lossbench.running import books
-from lossbench.running.answering import Answering
-from lossbench.running.contract import Judge, Progress, Start, Timing, silent
+from lossbench.running.answering import ALONE, Answering
+from lossbench.running.contract import Judge, Progress, Start, Timing, Worker, silent
 from lossbench.running.estimate import Estimate
 from lossbench.running.visiting import Replay, Visit, Visiting
 from lossbench.running.wall import Wall
 from lossbench.running.workers import Workers
-from lossbench.spec.case import Cell
+from lossbench.spec.case import Cell, Lane
 
 INTERRUPTED: Final = 130
 
@@ -66,13 +66,15 @@ def execute(
     lanes_at_once: int | None = None,
     judges: Executor | None = None,
     wall: Wall | None = None,
+    second: Mapping[Lane, Callable[[], Worker]] = ALONE,
 ) -> Outcome:
     """Run what the folder does not hold yet, and finish the folder. BadInput where the disk is full.
 
     start: gives a lane's worker as a context manager. facts: rows of the facts table besides the machine's.
     lanes_at_once: how many lanes compute answers at the same time, by default one a processor.
     judges: processes for `judge`, which must then be picklable; by default it runs in this one.
-    wall: the account of the wall time, where the caller has begun one before.
+    wall: the account of the wall time, where the caller has begun one before. second: of a lane that is to have two
+    workers while answers are taken, what gives the other one; the caller ends it.
     """
     run = _Run(plan, folder, order, timing or Timing(), progress, wall or Wall())
     for key, value in {**machine.facts(), **(facts or {})}.items():
@@ -80,7 +82,7 @@ def execute(
     complete = True
     try:
         with Workers(start) as workers:
-            run.answers(workers, judge, lanes_at_once or os.cpu_count() or 1, judges)
+            run.answers(workers, judge, lanes_at_once or os.cpu_count() or 1, judges, second)
             complete = run.visits(workers)
     except KeyboardInterrupt:
         complete = False
@@ -119,7 +121,14 @@ class _Run:
         visits = sum((cell.id, number) not in self._done.blocks for number, cell in self._schedule)
         self._estimate = Estimate(progress, answers=len(self._left), visits=visits, seconds_per_visit=seconds_per_visit)
 
-    def answers(self, workers: Workers, judge: Judge, lanes_at_once: int, judges: Executor | None) -> None:
+    def answers(
+        self,
+        workers: Workers,
+        judge: Judge,
+        lanes_at_once: int,
+        judges: Executor | None,
+        second: Mapping[Lane, Callable[[], Worker]],
+    ) -> None:
         """The first phase."""
         answering = Answering(
             cells=self._left,
@@ -132,7 +141,7 @@ class _Run:
             judges=judges,
         )
         with self._wall.phase():
-            answering.run(workers, self._deliver)
+            answering.run(workers, self._deliver, second)
 
     def _deliver(self, cell: Cell, answer: Answer) -> None:
         if cell.id not in self._answered:  # a cell comes twice where its inputs turn out to differ

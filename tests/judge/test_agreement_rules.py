@@ -16,6 +16,7 @@ from lossbench.judge.elements import ulp_distance
 from lossbench.judge.reference import Reference
 from lossbench.judge.verdict import Verdict, rank
 from lossbench.lanes.measurement import Answer
+from lossbench.spec import catalogue
 
 CELL = "case@torch-cpu-eager/functional:grad"
 EPS32 = 2.0**-23
@@ -164,6 +165,20 @@ def test_a_factor_at_a_jump_or_of_flushed_numbers_is_none() -> None:
     assert (wrong_side.klass, wrong_side.convention) == ("kink", "side chosen by rounding")
     flushed = judged(MAE, arrays([1e-39, 0.0], [2e-39, 1.0]), value=[1e-39, 1.0], grad=[-1.0, 1.0])["grad"]
     assert flushed.klass == "range"
+
+
+def test_on_a_bound_as_float64_rounds_it_the_side_is_chance_and_no_lack_of_digits() -> None:
+    """1 - 1e-7 rounds to a number 5e-17 above it, where the clipped slope is 0; as float32 rounds it, it is below."""
+    loss = catalogue.load().losses["categorical_crossentropy_keras"]
+    bound, inside = 1 - 1e-7, 1.0005e-7  # inside the bounds, yet not inside those that 16-bit formats hold
+    given_arrays = arrays([[0, 1], [1, 0], [1, 0]], [[1e-7, bound], [0.5, 0.5], [inside, 1 - inside]], np.float64)
+    value = [-math.log(bound), math.log(2), -math.log(inside)]
+    grad = np.array([[0, -1 / bound], [-2, 0], [-1 / inside, 0]])
+    row = judged(loss, given_arrays, value=value, grad=grad, dtype="float64")["grad"]
+    assert (row.klass, row.convention) == ("kink", "side chosen by rounding")
+    single = grad.astype(np.float32) * np.float32(1 + EPS32)
+    row = judged(loss, given_arrays, value=value, grad=single, dtype="float64")["grad"]
+    assert (row.klass, row.reason.partition(":")[0]) == ("accuracy", "is computed in float32")
 
 
 def test_a_single_number_is_a_whole_multiple_or_none() -> None:

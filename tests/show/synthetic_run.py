@@ -15,7 +15,7 @@ import pandas as pd
 from lossbench import Binding, Loss, domains
 from lossbench.record import frames
 from lossbench.record.frames import Tables
-from lossbench.record.tables import CURVES, SCHEMA_VERSION, TABLES, Table
+from lossbench.record.tables import CURVES, MAPS, SCHEMA_VERSION, TABLES, Table
 from lossbench.spec.formats import FORMATS
 
 BACKENDS = ("tensorflow", "torch", "jax")
@@ -90,7 +90,7 @@ def make(losses: Mapping[str, Loss], *, seed: int = 0, visits: int = 8) -> Table
     rows["claims"] = _claims(rng, losses)
     rows["facts"] = [{"key": key, "value": value} for key, value in FACTS.items()]
     frames = {name: _frame(TABLES[name], rows[name]) for name in TABLES}
-    return Tables(**{**frames, "curves": curves(losses)})
+    return Tables(**{**frames, "curves": curves(losses), "maps": maps(losses)})
 
 
 def record(
@@ -202,6 +202,26 @@ def curves(losses: Mapping[str, Loss], *, points: int = 61) -> pd.DataFrame:
         if loss.bindings_of(backend)
     ]
     return pd.concat(frames, ignore_index=True)
+
+
+def maps(losses: Mapping[str, Loss], *, side: int = 43) -> pd.DataFrame:
+    """Squares that overflow far out, a band of lost digits, and some noise."""
+    rng = np.random.default_rng(2)
+    axis = np.concatenate([-np.geomspace(1e38, 1e-3, side // 2), [0.0], np.geomspace(1e-3, 1e38, side // 2)])
+    far = np.abs(axis)[:, None] + np.abs(axis)[None, :]
+    rows = []
+    for loss in losses.values():
+        for backend in (*BACKENDS, ""):
+            for quantity in ("value", "grad"):
+                ulp = np.where(
+                    far > 1e19, np.inf, rng.choice([0.5, 1.5, 4.0, 40.0], far.shape, p=[0.6, 0.3, 0.08, 0.02])
+                )
+                binding = loss.bindings_of(backend)[0].name if backend else ""
+                place = {"loss": loss.name, "backend": backend, "binding": binding, "dtype": "float32"}
+                axes = {"x_name": "prediction", "y_name": "target", "x": axis, "y": axis, "at_x": 1e19, "at_y": 0.0}
+                why = "more than 10 ulp apart on 12% of the plane, farthest at prediction 1e+19, target 0: inf"
+                rows.append({**place, **axes, "quantity": quantity, "ulp": ulp.ravel(), "reason": why})
+    return _frame(MAPS, rows)
 
 
 FACTS = {

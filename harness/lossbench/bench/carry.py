@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from lossbench import __version__
-from lossbench.bench import claiming, curving
+from lossbench.bench import claiming, pictures
 from lossbench.bench.judging import bench_of
 from lossbench.bench.pool import Pool
-from lossbench.bench.together import threads
 from lossbench.judge.custom import CustomResult, judge_custom
 from lossbench.lanes import schedule
 from lossbench.lanes.backends import backend_class
@@ -142,10 +141,13 @@ def _carried_out(bench: Bench, folder: RunFolder, progress: Progress) -> tuple[O
                 folder.append("custom", row)
             chosen = {cell.case.loss for cell in bench.plan.cells}
             claiming.take(folder, lanes, bench.catalogue, chosen, audited=bench.request.profile in AUDITED)
-            _curves(bench, folder, lanes)
+            names = dict.fromkeys(cell.case.loss for cell in bench.plan.cells)
+            losses = [bench.catalogue.losses[name] for name in names]
+            dtypes = [d for d in bench.plan.profile.mapped if not bench.request.dtypes or d in bench.request.dtypes]
+            pictures.take(folder, lanes, bench.catalogue, losses, dtypes, judges)
         outcome = execute(
             bench.plan, folder, pool.shared, judge, order=schedule.visits, timing=_timing(bench),
-            progress=progress, facts=_facts(bench), judges=judges, wall=wall,
+            progress=progress, facts=_facts(bench), judges=judges, wall=wall, second=pool.second_workers(bench.plan),
         )  # fmt: skip
     return outcome, custom
 
@@ -183,24 +185,6 @@ def _custom(bench: Bench, lanes: Mapping[str, LaneProcess]) -> list[CustomResult
                 losses = bench.catalogue.losses.values()
                 found.append(judge_custom(loss, lane.lane.id, lane, catalogue=losses, like=loss.like))
     return found
-
-
-def _curves(bench: Bench, folder: RunFolder, lanes: Mapping[str, LaneProcess]) -> None:
-    """The curve of each loss in the plan, once a run; each lane in a thread of its own."""
-    drawn = folder.done().cases
-    names = dict.fromkeys(cell.case.loss for cell in bench.plan.cells)
-    losses = [bench.catalogue.losses[name] for name in names if f"curve of {name}" not in drawn]
-    losses = [loss for loss in losses if not isinstance(loss, UserLoss)]
-    with threads() as pool:
-        asked = {
-            backend: pool.submit(lambda lane=lane: [curving.ask(loss, lane) for loss in losses])  # type: ignore[misc]
-            for backend, lane in lanes.items()
-        }
-        for place, loss in enumerate(losses):
-            answers = {backend: future.result()[place] for backend, future in asked.items()}
-            for row in curving.points(loss, {b: answer for b, answer in answers.items() if answer is not None}):
-                folder.append("curves", row)
-            folder.judged(f"curve of {loss.name}")
 
 
 def request_of(folder: RunFolder) -> Request:

@@ -26,7 +26,7 @@ def ask(loss: Loss, lane: LaneProcess) -> Answer | None:
     curve, bindings = curve_inputs(loss), loss.bindings_of(lane.lane.backend)
     if curve is None or not bindings:
         return None
-    arrays, params = _arrays(loss, curve), {**loss.params, "reduction": "none"}
+    arrays, params = arrays_of(loss, curve), {**loss.params, "reduction": "none"}
     return lane.answer_given(loss.name, bindings[0].name, params, arrays, DTYPE, "grad", LIMIT_SECONDS)
 
 
@@ -35,7 +35,7 @@ def points(loss: Loss, answers: Mapping[str, Answer]) -> Iterator[dict[str, Any]
     curve = curve_inputs(loss)
     if curve is None:
         return
-    exact = evaluate(loss, {**loss.params, "reduction": "none"}, _arrays(loss, curve), DTYPE)
+    exact = evaluate(loss, {**loss.params, "reduction": "none"}, arrays_of(loss, curve), DTYPE)
     assert exact.grad is not None, "the oracle was asked for a gradient"
     truth = _column(exact.value.rounded("float64"), curve), _column(exact.grad.rounded("float64"), curve)
     for backend, answer in answers.items():
@@ -62,7 +62,8 @@ def _signed_ulp(exact: ExactArray, got: npt.NDArray[Any], curve: Curve) -> npt.N
     return _column(np.copysign(distance, side), curve)
 
 
-def _arrays(loss: Loss, curve: Curve) -> dict[str, npt.NDArray[Any]]:
+def arrays_of(loss: Loss, curve: Curve) -> dict[str, npt.NDArray[Any]]:
+    """The inputs of a curve, rounded to its dtype."""
     given: dict[str, npt.NDArray[Any]] = {"y_true": curve.y_true, "y_pred": curve.y_pred}
     return {
         name: values.astype(np.int32) if loss.inputs[name].integer else round_to(values, DTYPE)

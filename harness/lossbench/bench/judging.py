@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from lossbench.bench import mapping
 from lossbench.judge import agreement
 from lossbench.judge.pairs import pairwise
 from lossbench.judge.verdict import Verdict
@@ -55,6 +56,10 @@ class RunJudge:
             ]
         return [verdict.row() for verdict in verdicts]
 
+    def map_plane(self, name: str, dtype: str, answers: Mapping[str, Answer]) -> list[dict[str, Any]]:
+        """Rows of the maps table for a loss and dtype: backend -> what it gave over the plane."""
+        return mapping.rows(self._catalogue.losses[name], dtype, answers)
+
 
 FEW: Final = 40
 """Cases that are judged before a process that would judge them has begun."""
@@ -85,6 +90,11 @@ def judges(suites: Sequence[Path]) -> Iterator[Executor]:
 def judge_case(case: Case, answers: Mapping[Cell, Answer]) -> Iterable[Mapping[str, Any]]:
     """Rows of the agreement table, in a process of `judges`."""
     return _own[0](case, answers)
+
+
+def map_plane(name: str, dtype: str, answers: Mapping[str, Answer]) -> list[dict[str, Any]]:
+    """Rows of the maps table, in a process of `judges`."""
+    return _own[0].map_plane(name, dtype, answers)
 
 
 _own: list[RunJudge] = []

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
+from lossbench.lanes.backends import backend_class
 from lossbench.lanes.process import LaneLost, LaneProcess
 from lossbench.spec.case import Lane
+from lossbench.spec.plan import Plan
+
+MANY_CELLS: Final = 2000
+"""From here on a second worker of a lane earns the seconds that its import of the framework costs."""
 
 
 class Pool:
-    """At most one worker a lane; all end with the pool.
+    """At most one worker a lane, and where asked for a second one; all end with the pool.
 
     suites: files beyond the built-in suites. logs: folder for what the workers print.
     """
@@ -24,18 +31,25 @@ class Pool:
         self._suites, self._logs = tuple(suites), logs
         if logs is not None:
             logs.mkdir(parents=True, exist_ok=True)
-        self._lanes: dict[Lane, LaneProcess] = {}
+        self._lanes: dict[tuple[Lane, bool], LaneProcess] = {}
         self._guard = threading.Lock()
 
-    def lane(self, lane: Lane) -> LaneProcess:
-        """The lane's worker, started (not awaited) when first asked for."""
+    def lane(self, lane: Lane, *, second: bool = False) -> LaneProcess:
+        """The lane's worker, or its second one, started (not awaited) when first asked for."""
         with self._guard:
-            if lane not in self._lanes:
-                log = self._logs / f"{lane.id}.log" if self._logs else None
-                self._lanes[lane] = LaneProcess(lane, self._suites, log)
-            process = self._lanes[lane]
+            if (lane, second) not in self._lanes:
+                log = self._logs / f"{lane.id}{'-second' if second else ''}.log" if self._logs else None
+                self._lanes[lane, second] = LaneProcess(lane, self._suites, log)
+            process = self._lanes[lane, second]
         process.start()
         return process
+
+    def second_workers(self, plan: Plan) -> dict[Lane, Callable[[], LaneProcess]]:
+        """What gives a second worker of each lane that others would wait for; none where calls are timed."""
+        if plan.timed or len(plan.cells) < MANY_CELLS or (os.cpu_count() or 1) < 2:
+            return {}
+        slow = [lane for lane in plan.lanes if backend_class(lane.backend).compiles_each_shape]
+        return {lane: partial(self.lane, lane, second=True) for lane in slow}
 
     def start(self, lanes: Iterable[Lane]) -> None:
         """Start several at once, so that they import their frameworks together. BadInput where one cannot run."""

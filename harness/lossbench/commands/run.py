@@ -36,7 +36,7 @@ from lossbench.record.run import RunFolder, latest
 from lossbench.show import page
 from lossbench.spec.errors import BadInput
 
-Profile = Annotated[str, typer.Option("--profile", help="quick (2 minutes), standard (10), full.")]
+Profile = Annotated[str, typer.Option("--profile", help="quick (2 minutes), agreement (5), standard (10), full.")]
 Dtypes = Annotated[str, typer.Option("--dtype", help="float64, float32, bfloat16, float16; comma-separated.")]
 Regimes = Annotated[str, typer.Option("--regime", help="typical, kink, saturated, ...; comma-separated.")]
 Operations = Annotated[str, typer.Option("--operation", help="value, grad, grad_target, jvp; comma-separated.")]

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lossbench.record.journal import unwritable
-from lossbench.record.tables import DEFAULTS, SCHEMA_VERSION, TABLES, ColumnType, Row, Table
+from lossbench.record.tables import ADDED, DEFAULTS, SCHEMA_VERSION, TABLES, ColumnType, Row, Table
 from lossbench.spec.errors import RunDamaged
 
 _ARROW: Final[dict[ColumnType, pa.DataType]] = {
@@ -39,6 +39,7 @@ class Tables:
     agreement: pd.DataFrame
     claims: pd.DataFrame
     curves: pd.DataFrame
+    maps: pd.DataFrame
     custom: pd.DataFrame
     facts: pd.DataFrame
 
@@ -158,7 +159,8 @@ def check_version(subject: str, version: str) -> None:
 def summary(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     """What the CSV beside the Parquet holds: measurements by cell with their quartiles, all else as it is."""
     if table.name != "measurements":
-        return frame.drop(columns=["traceback", "printed"], errors="ignore")
+        left_out = ("x", "y", "ulp") if table.name == "maps" else ("traceback", "printed")
+        return frame.drop(columns=list(left_out), errors="ignore")
     identity = frame.groupby("cell", sort=False)[["loss", "lane", "backend", "binding", "operation"]].first()
     blocks = frame.groupby("cell", sort=False).agg(visits=("visit", "count"), peak_bytes=("peak_bytes", "max"))
     samples = frame[["cell", "seconds_per_call"]].explode("seconds_per_call").dropna()
@@ -182,4 +184,8 @@ def _guarded(value: Any) -> Any:
 
 def read_all(folder: Path) -> dict[str, pa.Table]:
     """Every table of a finished run."""
-    return {name: read_parquet(folder / f"{name}.parquet", table) for name, table in TABLES.items()}
+    files = {name: folder / f"{name}.parquet" for name in TABLES}
+    return {
+        name: arrow(table, ()) if name in ADDED and not files[name].exists() else read_parquet(files[name], table)
+        for name, table in TABLES.items()
+    }

@@ -207,6 +207,29 @@ CURVES: Final = Table(
     ),
 )
 
+MAPS: Final = Table(
+    name="maps",
+    meaning="One row per loss, dtype, quantity and backend: its error over the plane of target and prediction; and one "
+    "with an empty backend: how far the backends' documented spellings are from each other there.",
+    key=("loss", "backend", "binding", "dtype", "quantity"),
+    columns=(
+        _LOSS,
+        _BACKEND,
+        _BINDING,
+        _c("dtype", "string", "format under test"),
+        _c("quantity", "string", "value, or grad: its derivative by the prediction, in a row the worse of the two"),
+        _c("x_name", "string", "what runs along the plane's x axis"),
+        _c("y_name", "string", "what runs along its y axis"),
+        _c("fixed", "string", "what stands still, where something does"),
+        _c("x", "doubles", "places along the x axis, ascending"),
+        _c("y", "doubles", "places along the y axis, ascending"),
+        _c("ulp", "doubles", "distance at (x[i], y[j]) in entry j * len(x) + i; NaN where no number is right", "ulp"),
+        _c("at_x", "double", "of the places with the largest distance, the most ordinary"),
+        _c("at_y", "double", "likewise"),
+        _c("reason", "string", "what the map shows in one sentence, with its numbers"),
+    ),
+)
+
 CUSTOM: Final = Table(
     name="custom",
     meaning="One row per thing that was looked at in a function of the user's own: what was found, and its numbers.",
@@ -238,5 +261,7 @@ FACTS: Final = Table(
 )
 
 TABLES: Final[dict[str, Table]] = {
-    table.name: table for table in (CELLS, MEASUREMENTS, AGREEMENT, CLAIMS, CURVES, CUSTOM, FACTS)
+    table.name: table for table in (CELLS, MEASUREMENTS, AGREEMENT, CLAIMS, CURVES, MAPS, CUSTOM, FACTS)
 }
+ADDED: Final = frozenset({"maps"})
+"""Tables that came after the version's first run: one that lacks them has no rows there."""

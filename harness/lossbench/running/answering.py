@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
 from lossbench.lanes.measurement import Answer
@@ -29,6 +31,7 @@ from lossbench.spec.errors import BadInput
 AHEAD: Final = 24
 """Cases a lane may be ahead of the slowest: their arrays are held until the case is complete."""
 
+ALONE: Final[Mapping[Lane, Callable[[], Worker]]] = MappingProxyType({})
 Deliver = Callable[[Cell, Answer], None]
 Rows = list[Mapping[str, Any]]
 
@@ -85,14 +88,23 @@ class Answering:
         self._seats = threading.Semaphore(at_once)
         self._inbox: queue.Queue[tuple[Cell, Answer] | _Judged | Exception] = queue.Queue()
 
-    def run(self, workers: Callable[[Lane], Worker], deliver: Deliver) -> None:
+    def run(
+        self, workers: Callable[[Lane], Worker], deliver: Deliver, second: Mapping[Lane, Callable[[], Worker]] = ALONE
+    ) -> None:
         """Take, journal and judge all answers. deliver: told of each answer once its row is safe.
 
-        workers: gives a lane's worker, which it may have to start.
+        workers: gives a lane's worker, which it may have to start. second: of a lane that is to have two of them,
+        what gives the other one.
         """
+        shares: list[tuple[Lane, list[Cell], Callable[[], Worker]]] = []
+        for lane, cells in self._by_lane().items():
+            halves = _halves(cells) if lane in second else (cells,)
+            givers = (partial(workers, lane), *([second[lane]] if lane in second else []))
+            shares += [(lane, half, giver) for half, giver in zip(halves, givers, strict=True)]
         threads = [
-            threading.Thread(target=self._serve, args=(lane, cells, workers), name=lane.id, daemon=True)
-            for lane, cells in self._by_lane().items()
+            threading.Thread(target=self._serve, args=share, name=share[0].id, daemon=True)
+            for share in shares
+            if share[1]
         ]
         for thread in threads:
             thread.start()
@@ -123,11 +135,11 @@ class Answering:
                 found.setdefault(cell.lane, []).append(cell)
         return found
 
-    def _serve(self, lane: Lane, cells: list[Cell], workers: Callable[[Lane], Worker]) -> None:
-        """In the lane's thread."""
+    def _serve(self, lane: Lane, cells: list[Cell], workers: Callable[[], Worker]) -> None:
+        """In a thread of the lane."""
         try:
             with self._seats, self._wall.during("start_up"):
-                worker = workers(lane)
+                worker = workers()
                 await_ready(worker, lane, self._folder)
             for cell in cells:
                 if not self._wait_for_turn(cell):
@@ -210,6 +222,15 @@ class Answering:
         with self._turn:
             del self._open[found.case]
             self._turn.notify_all()
+
+
+def _halves(cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
+    """Every other loss and dtype: what a framework compiles for one of them is of use to no other."""
+    turns = {key: turn for turn, key in enumerate(dict.fromkeys((c.case.loss, c.case.dtype) for c in cells))}
+    parts: tuple[list[Cell], list[Cell]] = ([], [])
+    for cell in cells:
+        parts[turns[cell.case.loss, cell.case.dtype] % 2].append(cell)
+    return parts
 
 
 def _unequal_inputs(cells: Sequence[Cell], answers: Mapping[str, Answer]) -> dict[Cell, Answer]:

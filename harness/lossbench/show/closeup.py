@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lossbench.record.frames import Tables
-from lossbench.show import braille, findings, marks, terminal, times
+from lossbench.show import braille, findings, maps, marks, terminal, times
 from lossbench.show import format as fmt
 from lossbench.show.findings import Absence, Finding
 from lossbench.show.marks import Mark
@@ -33,7 +33,7 @@ def of(loss: Loss, family: str, tables: Tables | None) -> Group:
     if tables is None:
         return Group(*parts, _spellings(loss), Text("")) if loss.bindings else Group(*parts)
     own = Tables(**{n: _of(getattr(tables, n), loss) for n in tables.__slots__})
-    parts += [*_curves(own), _verdicts(loss, own)]
+    parts += [*_curves(own), *_parted(own), _verdicts(loss, own)]
     if wrong := [*findings.differences(own.agreement)]:
         parts += [_differences(wrong)]
     if broken := [a for a in findings.absences(own.cells) if a.mark.severity > 1]:
@@ -94,6 +94,15 @@ def _curves(own: Tables) -> Iterator[RenderableType]:
     grid.add_row(Text(f"\nloss by prediction, target {target}", "dim"), Text("\ngradient", "dim"))
     grid.add_row(*(Text("\n".join(lines), "blue") for lines in drawn))
     yield grid
+
+
+def _parted(own: Tables) -> Iterator[RenderableType]:
+    """Where the backends part from each other over the plane of target and prediction."""
+    for dtype, rows in own.maps.groupby("dtype", sort=False):
+        yield Text("")
+        yield said(f"Where they part, {dtype}; {maps.axes(rows)}", "bold")
+        for sentence in maps.parted(rows):
+            yield said(sentence)
 
 
 def _verdicts(loss: Loss, own: Tables) -> RenderableType:

@@ -17,6 +17,7 @@ from lossbench.show import (
     drawing,
     findings,
     known,
+    maps,
     marks,
     palette,
     picture,
@@ -115,6 +116,7 @@ def of(
         "gains": _gains(headline, titles),
         "sections": _sections(losses, families, tables, ranked, found, missing, claims),
         "known_of": {name: ledger.of(name) for name in losses} if ledger else {},
+        "map_legend": maps.LEGEND,
         "all_marks": sorted(marks.MARKS.values(), key=lambda m: m.severity),
     }
 
@@ -227,6 +229,7 @@ def _sections(
 ) -> list[sections.Section]:
     agreement = dict(list(tables.agreement.groupby("loss", sort=False)))
     drawn = drawing.all_of(losses, tables.curves)
+    mapped = maps.all_of(tables.maps, {name: loss.title for name, loss in losses.items()})
     return [
         sections.section(
             loss,
@@ -234,6 +237,7 @@ def _sections(
             agreement=agreement.get(name, tables.agreement.iloc[:0]),
             rankings=[r for r in ranked if r.loss == name],
             curves=drawn.get(name, ()),
+            maps=mapped.get(name, ()),
             found=[f for f in found if f.loss == name],
             missing=[m for m in missing if m.loss == name],
             claims=[c for c in claims if c["loss"] in (name, *loss.aliases)],

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from lossbench.show import format as fmt
 from lossbench.show import formula, marks, spelling
 from lossbench.show.findings import Absence, Finding
+from lossbench.show.maps import DivergenceMap
 from lossbench.show.marks import Mark
 from lossbench.show.palette import order
 from lossbench.show.times import Ranking
@@ -91,6 +92,7 @@ class Section:
     spellings: tuple[Spelling, ...]
     clocks: tuple[Clock, ...]
     curves: tuple[Markup, ...]
+    maps: tuple[DivergenceMap, ...]
     grid: Grid | None
     findings: tuple[Finding, ...]
     absences: tuple[Absence, ...]
@@ -110,6 +112,7 @@ def section(
     agreement: pd.DataFrame,
     rankings: Sequence[Ranking],
     curves: Sequence[Markup],
+    maps: Sequence[DivergenceMap],
     found: Sequence[Finding],
     missing: Sequence[Absence],
     claims: Sequence[Mapping[str, Any]],
@@ -129,6 +132,7 @@ def section(
         spellings=tuple(_spellings(loss.bindings)),
         clocks=tuple(_clock(r, verdicts) for r in rankings),
         curves=tuple(curves),
+        maps=tuple(maps),
         grid=_grid(oracle),
         findings=tuple(found),
         absences=tuple(missing),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lossbench.spec.case import OPERATIONS, TIMED_OPERATIONS, Case, Cell, Lane, Mode
@@ -108,9 +108,11 @@ def make(
                 timed[cell.id] = None
     if not cells:
         raise _nothing(chosen, selection)
-    # one loss after the other: a lane that compiles for seconds has its share of each, and none is left waiting for it
+    # one loss after the other: a lane that compiles for seconds has its share of each, and none is left waiting for it;
+    # and in it one dtype after the other, for which everything is compiled anew
     place = {loss.name: number for number, loss in enumerate(chosen)}
-    cells = dict(sorted(cells.items(), key=lambda item: place[item[1].case.loss]))
+    formats = list(FORMATS)
+    cells = dict(sorted(cells.items(), key=lambda item: _turn(item[1], place, formats)))
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell_id in timed:
         cell = cells[cell_id]
@@ -123,6 +125,10 @@ def make(
         groups=tuple(tuple(group) for group in groups.values()),
         absent=tuple((loss.name, b) for loss in chosen for b in asked if not loss.bindings_of(b)),
     )
+
+
+def _turn(cell: Cell, losses: Mapping[str, int], dtypes: Sequence[str]) -> tuple[int, int]:
+    return losses[cell.case.loss], dtypes.index(cell.case.dtype)
 
 
 def shape_of(loss: Loss, size: str) -> Shape | None:

@@ -60,7 +60,7 @@ class Sweep:
 class Profile:
     """What a run does. timed_seconds: for all timed calls together, to be shared out over the timed cells.
 
-    visits: how often the schedule comes round to each timed cell.
+    visits: how often the schedule comes round to each timed cell. mapped: dtypes of the divergence maps.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Profile:
     sweeps: tuple[Sweep, ...]
     timed_seconds: float
     visits: int = 6
+    mapped: tuple[str, ...] = ()
 
 
 def _compiled(**modes: tuple[Mode, ...]) -> Modes:
@@ -107,6 +108,7 @@ STANDARD: Final = Profile(
     "at the large shape",
     timed_seconds=170,
     visits=4,
+    mapped=("float32",),
     sweeps=(
         Sweep(modes=EAGER, operations=("grad",)),
         Sweep(modes=EAGER, dtypes=("float64",), bindings="first", operations=("grad",)),
@@ -128,10 +130,24 @@ STANDARD: Final = Profile(
     ),
 )
 
+AGREEMENT: Final = Profile(
+    name="agreement",
+    summary="value and gradient in four dtypes and every regime, nothing timed; the documented spelling, in PyTorch "
+    "and in float32 all of them",
+    timed_seconds=0,
+    sweeps=(
+        Sweep(modes=EAGER, dtypes=ALL_DTYPES, regimes=("typical", *EDGES), bindings="first", operations=("grad",)),
+        # a call costs PyTorch a millisecond, JAX half a second wherever shape, dtype or spelling are new
+        Sweep(modes=_compiled(torch=("eager",)), dtypes=ALL_DTYPES, regimes=("typical", *EDGES), operations=("grad",)),
+        Sweep(modes=EAGER, operations=("grad",)),
+    ),
+)
+
 FULL: Final = Profile(
     name="full",
     summary="four dtypes, every mode, regime and spelling, three seeds, and the shapes at the edge",
     timed_seconds=1800,
+    mapped=ALL_DTYPES,
     sweeps=(
         Sweep(modes=EAGER, dtypes=ALL_DTYPES, regimes=("typical", *EDGES), seeds=(0, 1, 2)),
         Sweep(modes=EAGER, dtypes=ALL_DTYPES, operations=("grad",), varied=True),
@@ -142,4 +158,4 @@ FULL: Final = Profile(
     ),
 )
 
-PROFILES: Final[Mapping[str, Profile]] = MappingProxyType({p.name: p for p in (QUICK, STANDARD, FULL)})
+PROFILES: Final[Mapping[str, Profile]] = MappingProxyType({p.name: p for p in (QUICK, STANDARD, AGREEMENT, FULL)})

@@ -34,11 +34,13 @@ def evaluate(
     definition: str = "exact",
     wrt: str = "y_pred",
     grad: bool = True,
+    by_arrays: bool = False,
 ) -> Exact:
     """The exact reduced loss and the gradient of its sum by `wrt`.
 
     params: overrides of the loss's defaults, `reduction`, `per_sample`, and arrays or lists if need be.
     arrays: the inputs, already rounded to the dtype; `sample_weight` may be among them.
+    by_arrays: compute small predictions by whole arrays too, where these decide everything.
     Raises BadInput if `wrt` is not a floating-point input or nothing decides a number, KeyError for an
     unknown definition.
     """
@@ -51,7 +53,9 @@ def evaluate(
         )
     problem = Problem.of(loss, params, arrays, definition, wrt if grad else None)
     size = problem.given["y_pred"].size
-    found = large.evaluate(problem, dtype) if size > LARGE_ELEMENTS else certified(problem, dtype)
+    found = large.evaluate(problem, dtype) if size > LARGE_ELEMENTS or (by_arrays and size) else None
+    if found is None and size <= LARGE_ELEMENTS:
+        found = certified(problem, dtype)
     if found is None:
         how = "whole arrays" if size > LARGE_ELEMENTS else f"every precision up to {PRECISIONS_BITS[-1]} bits"
         raise BadInput(

@@ -76,6 +76,7 @@ class JaxBackend(Backend):
     modes = ("eager", "compiled")
     distributions = ("jax", "jaxlib", "optax")
     preload = ("jax", "jax.numpy", "optax")
+    compiles_each_shape = True
 
     @classmethod
     @contextmanager
