@@ -99,7 +99,7 @@ class Answering:
         shares: list[tuple[Lane, list[Cell], Callable[[], Worker]]] = []
         for lane, cells in self._by_lane().items():
             halves = _halves(cells) if lane in second else (cells,)
-            givers = (partial(workers, lane), *([second[lane]] if lane in second else []))
+            givers: list[Callable[[], Worker]] = [partial(workers, lane), *([second[lane]] if lane in second else [])]
             shares += [(lane, half, giver) for half, giver in zip(halves, givers, strict=True)]
         threads = [
             threading.Thread(target=self._serve, args=share, name=share[0].id, daemon=True)

@@ -128,7 +128,7 @@ def rectangles(mask: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int, int, int
         yield x, y, width, height
 
 
-def _panel(row: Mapping[str, Any], left: int, top: int) -> str:
+def _panel(row: Mapping[Any, Any], left: int, top: int) -> str:
     found = levels(row["ulp"], len(row["x"]))
     high, wide = found.shape
     paths = [
