@@ -14,6 +14,7 @@ from lossbench.commands.options import REPORTS, RESULTS, Reports, Results, RunId
 from lossbench.commands.runs import run_folder
 from lossbench.judge import gate
 from lossbench.judge.baseline import Baseline
+from lossbench.practice import section
 from lossbench.record import run as runs
 from lossbench.record.frames import Tables
 from lossbench.show import page
@@ -44,7 +45,10 @@ def command(
         tables = runs.read(folder)
         result = gate.compare(before, tables) if before is not None else None
         again = EVERY_SECONDS if going else 0
-        return page.write(tables, known, reports, folder.name, gate=result, run_folder=folder, again_seconds=again)
+        trained = section.of_run(folder, reports / folder.name)
+        return page.write(
+            tables, known, reports, folder.name, gate=result, run_folder=folder, again_seconds=again, training=trained
+        )
 
     written = follow(folder, write, lambda: time.sleep(EVERY_SECONDS)) if watch else write(False)
     typer.echo(os.path.relpath(written))

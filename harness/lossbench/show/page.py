@@ -23,6 +23,7 @@ from lossbench.show import format as fmt
 from lossbench.show.content import Catalogue
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
+NOTHING: Final = Markup("")
 CSVS: Final = ("cells", "measurements", "agreement", "claims", "facts")
 
 
@@ -34,8 +35,9 @@ def render(
     gate: GateResult | None = None,
     results_href: str = "",
     again_seconds: int = 0,
+    training: Markup = NOTHING,
 ) -> str:
-    """The page as text. gate: a comparison with a baseline, if one was made.
+    """The page as text. gate: a comparison with a baseline, if one was made. training: a section on training runs.
 
     again_seconds: while a run goes on, after how long the page loads itself again; 0 for never.
     results_href: relative address of the run's folder, for links to its CSV files; empty for none.
@@ -46,6 +48,7 @@ def render(
         again_seconds=again_seconds,
         results_href=results_href,
         csvs=CSVS,
+        training=training,
         **content.of(tables, catalogue, gate, run_id),
     )
 
@@ -54,6 +57,11 @@ def stand_alone(template: str, **shown: Any) -> str:
     """A template as one page with this report's style, script and policy."""
     style, script = _text("style.css"), _text("script.js")
     style = style.replace("/* variables */", _variables())
+    return part(template, style=Markup(style), script=Markup(script), policy=_policy(style, script), **shown)
+
+
+def part(template: str, **shown: Any) -> Markup:
+    """A template as markup, for a page that holds it."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -63,9 +71,7 @@ def stand_alone(template: str, **shown: Any) -> str:
     )
     environment.filters["coded"] = _coded
     environment.globals.update(fmt=fmt, anchor=sections.anchor, marks=marks, backend_class=_backend_class)
-    return environment.get_template(template).render(
-        style=Markup(style), script=Markup(script), policy=_policy(style, script), **shown
-    )
+    return Markup(environment.get_template(template).render(**shown))
 
 
 def write(
@@ -77,12 +83,15 @@ def write(
     gate: GateResult | None = None,
     run_folder: Path | None = None,
     again_seconds: int = 0,
+    training: Markup = NOTHING,
 ) -> Path:
     """Write reports/<run id>/index.html in one step and let reports/latest lead to it. Returns the file."""
     folder = reports_dir / run_id
     folder.mkdir(parents=True, exist_ok=True)
     href = Path(os.path.relpath(run_folder, folder)).as_posix() if run_folder else ""
-    text = render(tables, catalogue, run_id=run_id, gate=gate, results_href=href, again_seconds=again_seconds)
+    text = render(
+        tables, catalogue, run_id=run_id, gate=gate, results_href=href, again_seconds=again_seconds, training=training
+    )
     page = folder / "index.html"
     write_whole(page, text.encode())
     point(reports_dir / "latest", folder)

@@ -27,6 +27,7 @@ EDGES: Final = tuple(name for name in REGIMES if name != "typical")
 
 Bindings = Literal["first", "first and formula", "all"]
 Modes = Mapping[str, tuple[Mode, ...]]
+Practice = Literal["none", "sketch", "whole"]
 
 DERIVATIVES: Final[tuple[Operation, ...]] = ("grad_target", "jvp")
 EAGER: Final[Modes] = MappingProxyType(dict.fromkeys(MODES, ("eager",)))
@@ -60,7 +61,7 @@ class Sweep:
 class Profile:
     """What a run does. timed_seconds: for all timed calls together, to be shared out over the timed cells.
 
-    visits: how often the schedule comes round to each timed cell.
+    visits: how often the schedule comes round to each timed cell. practice: which training runs follow.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Profile:
     sweeps: tuple[Sweep, ...]
     timed_seconds: float
     visits: int = 6
+    practice: Practice = "none"
 
 
 def _compiled(**modes: tuple[Mode, ...]) -> Modes:
@@ -107,6 +109,7 @@ STANDARD: Final = Profile(
     "at the large shape",
     timed_seconds=170,
     visits=4,
+    practice="sketch",
     sweeps=(
         Sweep(modes=EAGER, operations=("grad",)),
         Sweep(modes=EAGER, dtypes=("float64",), bindings="first", operations=("grad",)),
@@ -132,6 +135,7 @@ FULL: Final = Profile(
     name="full",
     summary="four dtypes, every mode, regime and spelling, three seeds, and the shapes at the edge",
     timed_seconds=1800,
+    practice="whole",
     sweeps=(
         Sweep(modes=EAGER, dtypes=ALL_DTYPES, regimes=("typical", *EDGES), seeds=(0, 1, 2)),
         Sweep(modes=EAGER, dtypes=ALL_DTYPES, operations=("grad",), varied=True),
