@@ -19,14 +19,14 @@ def counted(self, kind, row):
     global seen
     append(self, kind, row)
     seen += kind == {kind!r}
-    if seen == {count}:
+    if kind == {kind!r} and seen == {count}:
         os.kill(os.getpid(), signal.SIGKILL)
 Journal.append = counted
 from lossbench.__main__ import main
 sys.argv = ["lossbench", "practice", *{arguments!r}]
 main()
 """
-"""The command line as it is, which ends itself when so many rows of a kind are safe; 0 for never."""
+"""The command line as it is, which ends itself when so many rows of a kind are safe."""
 ASKED = ["--only", "T7", "--seeds", "1", "--epochs", "4", "--backend", "torch", "--json"]
 
 

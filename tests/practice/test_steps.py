@@ -194,7 +194,7 @@ def test_a_cause_has_a_number_of_its_own(trainees: dict[str, Trainee], tmp_path:
     assert set(rows) == {"none", "all", *Causes.__slots__}
     assert max(rows["none"]["between"].values()) < contributions.BAR < max(rows["all"]["between"].values())
     moved = rows["l2_rounding"]["moved"]
-    assert moved["tensorflow"] > contributions.BAR > moved["jax"]
+    assert moved["tensorflow"] > 1e-12 > moved["jax"]  # a factor rounded to float32, in a few small weights
     assert len(rows["l2_rounding"]["path"]) == 100
     assert rows["l2_rounding"]["path"][-1] == moved["tensorflow"]
 

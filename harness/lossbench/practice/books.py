@@ -93,9 +93,11 @@ class Books:
         except OSError as error:
             raise unwritable(fresh, error) from error
 
-    def drop(self, run: str, epoch: int) -> None:
-        """Removes a state that is no longer needed."""
-        self._state(run, epoch).unlink(missing_ok=True)
+    def drop(self, run: str, *, but: int) -> None:
+        """Removes the states that are no longer needed, also those that a killed process left."""
+        for state in (self.path / "states").glob(f"{run}-e*.npz"):
+            if state != self._state(run, but):
+                state.unlink(missing_ok=True)
 
     def kept(self, run: str, epoch: int) -> Kept | None:
         """The state after an epoch; None where it is gone."""

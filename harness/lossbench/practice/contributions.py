@@ -36,8 +36,8 @@ def measure(
 ) -> None:  # fmt: skip
     """Rows `cause`: cause (`none`, `all` or a name), distance of each pair after 100 steps, and how far it moved each.
 
-    path: after every step, the largest distance of two frameworks for `none` and `all`, else how far the cause
-    moved the framework that it moves most. alone: whether each cause is also switched on by itself.
+    path: after every step, the largest distance of two frameworks for `none` and `all`, else (and with a single
+    framework) how far the cause moved the one that it moves most. alone: whether each is also switched on by itself.
     """
     run = f"{experiment.id}-{dtype}-causes"
     done = {row["cause"] for row in books.rows("cause") if (row["experiment"], row["dtype"]) == (experiment.id, dtype)}
@@ -60,12 +60,12 @@ def measure(
             continue
         apart = {f"{one}, {other}": relative for (one, other), (_, relative) in distances(walked).items()}
         moved = {n: _relative(w - base[n], base[n]) for n, w in walked.items()}
-        paths = list((apart if cause in ("none", "all") else moved).values())
+        paths = list(((apart if cause in ("none", "all") else {}) or moved).values())
         row: dict[str, Any] = {"experiment": experiment.id, "dtype": dtype, "cause": cause, "steps": STEPS}
         books.append("cause", row | {
             "between": {pair: float(path[-1]) for pair, path in apart.items()},
             "moved": {name: float(path[-1]) for name, path in moved.items()},
-            "path": np.max(paths, axis=0) if paths else np.zeros(0),
+            "path": np.max(paths, axis=0),
         })  # fmt: skip
 
 

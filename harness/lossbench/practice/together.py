@@ -82,7 +82,7 @@ def train(job: Job, sets: Sets, trainees: Mapping[str, Trainee], books: Books, t
         if not last:
             books.keep(job.id, epoch + 1, {name: t.ask("save", run=job.id) for name, t in left.items()})
         books.append("epoch", _row(job, epoch=epoch + 1, results=results, last=last))
-        books.drop(job.id, epoch)
+        books.drop(job.id, but=0 if last else epoch + 1)
         if last:
             break
     for trainee in trainees.values():
