@@ -18,7 +18,7 @@ from lossbench.show.plots import STYLE
 INKS: Final = (ink("jax"), ink("tensorflow"), ink("torch"), OTHER)
 """For the shares of bad targets, from the smallest."""
 _WIDTH, _LEFT, _GAP = 9.2, 2.3, 0.22
-_ROW, _BELOW, _ABOVE = 0.24, 0.42, 0.5
+_ROW, _BELOW, _ABOVE = 0.24, 0.3, 0.62
 
 Panel = tuple[str, str, Callable[[Scored], float]]
 """Title, scale of its axis, and the number of a loss."""
@@ -28,13 +28,13 @@ def panels(problem: str) -> tuple[Panel, ...]:
     """What is drawn of a problem: its metric, then each criterion of the guide."""
     known = PROBLEMS[problem]
     return (
-        (f"{known.metric}, clean test", "linear", lambda s: s.metrics[known.metric]),
-        (known.calibration.replace("_", " "), "linear", lambda s: s.metrics[known.calibration]),
-        ("shift of the optimum", "linear", lambda s: s.shift),
-        ("slope far", "symlog", lambda s: s.far),
-        ("slope near", "symlog", lambda s: s.near),
-        ("steps to target", "linear", lambda s: np.nan if s.steps is None else float(s.steps)),
-        ("step (us)", "linear", lambda s: s.seconds_a_step * 1e6),
+        (known.metric.replace("_", "\n"), "linear", lambda s: s.metrics[known.metric]),
+        (known.calibration.replace("_", "\n"), "linear", lambda s: s.metrics[known.calibration]),
+        ("shift of\nthe optimum", "linear", lambda s: s.shift),
+        ("slope\nfar off", "symlog", lambda s: s.far),
+        ("slope\nclose by", "symlog", lambda s: s.near),
+        ("steps\nto target", "linear", lambda s: np.nan if s.steps is None else float(s.steps)),
+        ("a step\n(µs)", "linear", lambda s: s.seconds_a_step * 1e6),
     )
 
 
@@ -59,15 +59,20 @@ def picture(scored: Sequence[Scored]) -> Figure:
                 axes.plot([number(s) for s in mine], rows, ls="", marker=pen.marker, ms=4, color=pen.light, label=label)
             _dressed(axes, title, scale, names if place == 0 else [], len(names))
         handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper left", ncols=len(shares), frameon=False)
+        figure.legend(handles, labels, loc="upper left", ncols=len(shares), frameon=False, fontsize=7)
         return figure
 
 
 def _dressed(axes: Any, title: str, scale: str, names: Sequence[str], rows: int) -> None:
     axes.set_title(title, fontsize=7)
     if scale == "symlog":
+        top = 4 * max(0.01, float(axes.dataLim.xmax))
         axes.set_xscale("symlog", linthresh=1e-3)
-    axes.locator_params(axis="x", nbins=3) if scale == "linear" else axes.set_xticks([0, 1e-2, 1, 100])
+        axes.set_xlim(0, top)
+        axes.set_xticks([tick for tick in (0, 0.01, 1, 100) if tick < top])
+    else:
+        axes.locator_params(axis="x", nbins=2)
+    axes.tick_params(axis="x", labelsize=6)
     axes.set_yticks(range(rows), labels=names or [""] * rows)
     axes.set_ylim(rows - 0.5, -0.5)
     axes.grid(axis="y", lw=0.3)
