@@ -69,7 +69,10 @@ def test_a_lower_loss_with_a_worse_metric_is_a_sentence() -> None:
         ]  # fmt: skip
 
     (said,) = lower.sentences(run((0.7, 0.6), (0.5, 0.55)))
-    assert "T3 on jax: the lowest test loss, 0.5 after epoch 2, comes with binary_accuracy 0.55" in said
+    assert said.startswith("T3 on jax, in 1 of 1 seeds: the lowest test loss, 0.5 after epoch 2, comes with")
+    assert "binary_accuracy 0.55; the best, 0.6 after epoch 1, with a loss of 0.7 (seed 0)." in said
+    other = [row | {"seed": 1} for row in run((0.7, 0.5), (0.5, 0.6))]
+    assert "in 1 of 2 seeds" in lower.sentences(run((0.7, 0.6), (0.5, 0.55)) + other)[0]
     assert lower.sentences(run((0.7, 0.5), (0.5, 0.6))) == []
 
 
@@ -82,6 +85,10 @@ def test_metrics_of_a_worked_example() -> None:
          "mae": (0.1 + 0.8 + 0.8 + 0.1 + 0.1) / 5,
          "calibration_error": (1 * 0.1 + 1 * 0.8 + 1 * 0.8 + 2 * 0.1) / 5}
     )  # fmt: skip
+    labels, classes = np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
+    for y in (labels, np.eye(2)[labels]):
+        found = metrics.measured(("accuracy", "confidence_error"), {"y": y}, {"y": classes})
+        assert found == pytest.approx({"accuracy": 2 / 3, "confidence_error": (0.1 + 0.4 + 0.7) / 3})
     with pytest.raises(BadInput, match="metric: expected one of"):
         metrics.split("f1", {"y": None})
 

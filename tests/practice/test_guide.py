@@ -7,16 +7,23 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from lossbench.practice import guide
-from lossbench.practice.problems import PROBLEMS, amounts, one_amount
+from lossbench.practice import guide, objective, slopes
+from lossbench.practice.problems import CLASSES, PROBLEMS, SAMPLES, amounts, one_amount, one_class
 from lossbench.practice.process import Trainee
+from lossbench.practice.reasons import reasons
+from lossbench.spec import catalogue
 
 
 @pytest.fixture(scope="module")
-def scored() -> Iterator[dict[str, guide.Scored]]:
+def torch() -> Iterator[Trainee]:
     with Trainee("torch") as trainee:
         trainee.start()
-        yield {s.loss: s for s in guide.score(PROBLEMS["regression"], 0.05, trainee, seeds=1)}
+        yield trainee
+
+
+@pytest.fixture(scope="module")
+def scored(torch: Trainee) -> dict[str, guide.Scored]:
+    return {s.loss: s for s in guide.score(PROBLEMS["regression"], 0.05, torch, seeds=1)}
 
 
 def test_the_optimum_moves_as_mean_and_median_do(scored: dict[str, guide.Scored]) -> None:
@@ -51,7 +58,47 @@ def test_the_bad_share_is_in_the_training_targets_alone() -> None:
 
 def test_reasons_say_when_the_seeds_differ_as_much(scored: dict[str, guide.Scored]) -> None:
     ordered = sorted(scored.values(), key=lambda s: s.metrics["mae"])
-    said = guide.reasons(ordered, "mae")
+    said = reasons(ordered)
     assert said[0].startswith(f"{ordered[0].loss} has the best mae on a clean test")
     assert any(line.startswith("mse: ") and "no more than the seeds differ" not in line for line in said)
-    assert any("5% of bad targets move the best constant" in line for line in said)
+    assert "A prediction far off pulls with a slope of 1 under" in " ".join(said)
+    assert " of 40 under mse" in " ".join(said)
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_every_loss_fits_its_problem(name: str) -> None:
+    known, problem = catalogue.load(backend=""), PROBLEMS[name]
+    for term in problem.terms:
+        objective.check(problem.experiment(term, 0.0), known)
+    assert problem.calibration in problem.also
+    drawn = problem.experiment(problem.terms[0], 0.0).make(0, None)
+    assert len(drawn.x) == SAMPLES
+    assert problem.recommended
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
+def test_the_best_constant_of_classes_is_the_log_odds(loss: str, torch: Trainee) -> None:
+    """Under cross-entropy the best constant gives each class its share; the others share theirs alike here."""
+    problem = PROBLEMS["multiclass"]
+    term = next(t for t in problem.terms if t.loss == loss)
+    labels = one_class(0.2, np.random.default_rng(slopes.SEED))
+    first = float(np.mean(labels == 0))
+    found = slopes.best_constant(problem, term, 0.2, torch)
+    assert found == pytest.approx(np.log(first / ((1 - first) / (CLASSES - 1))), abs=1e-6)
+
+
+def test_the_slope_of_classes_is_of_the_number_before_softmax(torch: Trainee) -> None:
+    """p - 1 for the label's own class, however the loss takes its prediction."""
+    problem = PROBLEMS["multiclass"]
+    right = [np.exp(z) / (np.exp(z) + CLASSES - 1) for z in (problem.near[1], problem.far[1])]
+    for term in problem.recommended:
+        assert slopes.near_and_far(problem, term, torch) == pytest.approx([1 - p for p in right], rel=1e-9)
+
+
+def test_the_slope_of_a_yes_or_no_is_of_the_number_before_the_sigmoid(torch: Trainee) -> None:
+    problem = PROBLEMS["binary"]
+    p = 1 / (1 + np.exp(-np.array([problem.near[1], problem.far[1]])))
+    slope = {t.loss: slopes.near_and_far(problem, t, torch) for t in problem.terms}
+    assert slope["binary_crossentropy_logits"] == pytest.approx(list(1 - p))
+    assert slope["mse"] == pytest.approx(list(2 * (1 - p) * p * (1 - p)))
+    assert slope["hinge"] == (0.0, 1.0)

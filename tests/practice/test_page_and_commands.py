@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import html.parser
+import io
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from rich.console import Console
 
 from lossbench.__main__ import main
-from lossbench.practice import report, summary
+from lossbench.commands.showing import practice_bar
+from lossbench.practice import pace, report, section, summary, tables
 from lossbench.practice.books import Books
 from lossbench.practice.causes import Causes
 from lossbench.practice.guide import Scored
@@ -58,12 +63,15 @@ def books(tmp_path: Path) -> Books:
         }
         made.append("steps", common | steps)
         seconds = {phase: [1e-4, 3e-4, 2e-4] for phase in ("forward", "backward", "update", "step")}
-        made.append("cost", {"experiment": "T3", "backend": backend, "first_seconds": 0.5, "seconds": seconds})
-    between = {"run": "T3-float32-s0", "one": "torch", "other": "jax", "epoch": 1, "first": 0}
+        cost = {"experiment": "T3", "backend": backend, "build_seconds": 0.25, "first_seconds": 0.5}
+        made.append("cost", cost | {"seconds": seconds})
+    between = {"run": "T3-float32-s0", "seed": 0, "one": "torch", "other": "jax", "epoch": 1, "first": 0}
     made.append("apart", common | between | {"apart": [0.0, 1.0], "relative": [0.0, 1.0]})  # then it was killed
     made.append("apart", common | between | {"apart": [0.0, 1e-3], "relative": [0.0, 2e-4]})
     row = {"experiment": "T3", "dtype": "float64", "cause": "none", "steps": 100}
-    made.append("cause", row | {"between": {"torch, jax": 3e-17}, "moved": {"torch": 0.0, "jax": 0.0}})
+    none = {"between": {"torch, jax": 3e-17}, "moved": {"torch": 0.0, "jax": 0.0}, "path": [1e-17, 3e-17]}
+    made.append("cause", row | none)
+    made.append("took", {"seconds": 61.0, "reason": ""})
     made.append(
         "lost", {"run": "T3-float32-s9", "backend": "jax", "reason": "epoch 1, step 2: <b>first</b> in the loss"}
     )
@@ -71,7 +79,8 @@ def books(tmp_path: Path) -> Books:
     for loss, error in (("mse", 1.0), ("mae", 0.5)):
         scored = Scored(
             problem="regression", loss=loss, recommended=True, share=0.05, backend="torch", shift=error, near=0.1,
-            far=1.0, metrics={"mae": error, "loss": 1.0}, spread=0.01, steps=None, seconds_a_step=1e-3,
+            far=1.0, metrics={"mae": error, "bias": 0.125, "loss": 1.0}, spread=0.01, target=0.55, seconds_a_step=1e-3,
+            steps=None if loss == "mse" else 40, by_seed={"mae": [error, error + 0.01]}, path=[[2.0, error]] * 2,
         )  # fmt: skip
         made.append("guide", {name: getattr(scored, name) for name in scored.__slots__})
     made.close()
@@ -85,10 +94,21 @@ def test_the_page_says_what_the_rows_hold(books: Books, tmp_path: Path) -> None:
     page = Text(text)
     assert len(page.ids) == len(set(page.ids))
     assert {"claims", "apart", "causes", "runs", "metrics", "cost", "guide", "lost"} <= set(page.ids)
-    assert page.tags.count("svg") == 3
+    assert page.tags.count("svg") == 5
     assert "<b>first</b>" not in text
-    for words in ("agree to 3.0e-17 relative at worst", "T3 on torch: the lowest test loss", "9.9", "0.7", "200"):
+    for words in (
+        "agree to 3.0e-17 relative at worst",
+        "T3 on torch, in 5 of 5 seeds: the lowest test loss",
+        "9.9",
+        "0.7",
+        "200",
+        "61 s",
+        "never",
+        "binary_accuracy 0.495",
+    ):
         assert words in page.said
+    assert "0.5 0.51" in page.said
+    assert "guide.csv" not in page.said
     assert (tmp_path / "reports" / "practice" / "latest" / "index.html").samefile(written)
 
 
@@ -99,12 +119,91 @@ def test_the_summary_of_known_rows(books: Books) -> None:
     assert told.apart[0]["passes_1e-4"] == 2
     assert (told.apart[0]["steps"], told.apart[0]["last"]) == (2, 2e-4)
     assert told.costs[0]["step"] == 2e-4
+    assert told.costs[0]["compile_seconds"] == pytest.approx(0.4998)
+    found = told.outcomes[0]["found"]
+    assert (told.outcomes[0]["epoch"], told.outcomes[0]["seeds"]) == (5, 5)
+    assert found["loss"] == (pytest.approx(0.6902), pytest.approx(4e-4))
+    assert found["val_binary_accuracy"] == (pytest.approx(0.495), 0.0)
     assert any("bar 1e-09: held" in line for line in summary.lines(told))
+
+
+def test_the_tables_hold_every_number(books: Books) -> None:
+    names = tables.write(books.path, summary.of(books.path))
+    assert set(names) == {f"{n}.csv" for n in ("claims", "epochs", "steps", "distances", "causes", "costs", "guide")}
+    read = {name: pd.read_csv(books.path / name) for name in names}
+    assert len(read["epochs.csv"]) == 5 * 5 * 2 * 3
+    assert read["distances.csv"]["relative"].tolist() == [0.0, 2e-4]
+    guide = read["guide.csv"].query("loss == 'mae' and quantity == 'mae'")
+    assert guide["value"].tolist() == [0.5, 0.51]
+    text = report.text(books.path, summary.of(books.path), books.path.parents[2], run_id="r")
+    assert f'href="results/practice/{books.path.name}/guide.csv"' in text
+
+
+def test_other_pictures_are_said_and_judge_no_claim(tmp_path: Path) -> None:
+    note = "scikit-learn's digits in place of MNIST"
+    with Books.create(tmp_path, {}) as books:
+        books.append("data", {"note": note, "genuine": False})
+        results = {"loss": 0.1455, "accuracy": 0.9, "val_loss": 0.4151, "val_accuracy": 0.9}
+        run = {"run": "T1-float32-s0", "experiment": "T1", "dtype": "float32", "seed": 0}
+        books.append("steps", run | {"backend": "jax", "epoch": 1, "first": 0, "losses": [0.2], "metric": [0.5]})
+        for epoch in range(1, 11):
+            books.append("epoch", run | {"epoch": epoch, "last": epoch == 10, "results": {"jax": results}})
+    told = summary.of(books.path)
+    text = report.text(books.path, told, tmp_path, run_id="r")
+    assert note.replace("'", "&#39;") in text
+    assert {claim.verdict for claim in told.claims} == {"not measured"}
+    assert "Documented: nothing" in text
+
+
+def test_a_benchmark_run_has_a_section_and_a_page(books: Books, tmp_path: Path) -> None:
+    run, folder = tmp_path / "run", tmp_path / "report"
+    assert section.of_run(run, folder) == ""
+    run.mkdir()
+    books.path.rename(run / "practice")
+    said = Text(str(section.of_run(run, folder))).said
+    for words in ("2.0e-04 apart in float32", "to 3.0e-17 at worst, within the bar", "61 s", "binary_accuracy 0.495"):
+        assert words in said
+    assert "did not come to their end" not in said
+    assert 'href="index.html"' in (folder / "practice.html").read_text(encoding="utf-8")
+
+
+def test_the_time_left_follows_the_pace() -> None:
+    told: list[tuple[str, float, float, float]] = []
+    now = iter([0.0, 10.0, 30.0])
+    work = pace.Pace(10.0, lambda *shown: told.append(shown), clock=lambda: next(now))
+    with work.task(2.0):
+        work.tell("one", 2.0)
+    with work.task(4.0):
+        pass  # the books hold it
+    with work.task(4.0):
+        work.tell("two", 1.0)
+        work.tell("three", 3.0)
+    assert [shown[:3] for shown in told] == [("one", 0.0, 10.0), ("two", 2.0, 6.0), ("three", 3.0, 6.0)]
+    assert math.isnan(told[0][3])
+    assert [shown[3] for shown in told[1:]] == [10.0 / 2.0 * 4.0, 30.0 / 3.0 * 3.0]
+
+
+def test_where_nobody_looks_an_experiment_is_a_line() -> None:
+    out = io.StringIO()
+    with practice_bar(Console(file=out)) as show:
+        show("T3-float32-s0 epoch 1 of 5", 0.0, 2.0, math.nan)
+        show("T3-float32-s0 epoch 2 of 5", 1.0, 2.0, 61.0)
+        show("T4-float32-s0 epoch 1 of 3", 1.0, 2.0, 61.0)
+    assert out.getvalue() == "T3-float32-s0\nT4-float32-s0, about 1:01 left\n"
 
 
 def test_a_run_without_its_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"expected a folder with a run\.json"):
         Books.open(tmp_path)
+
+
+def test_a_run_has_one_writer(tmp_path: Path) -> None:
+    with Books.create(tmp_path, {}) as books:
+        with pytest.raises(BadInput, match="expected to be its only writer"):
+            Books.open(books.path)
+        books.append("took", {"seconds": 1.0, "reason": ""})
+    with Books.open(books.path) as again:
+        assert len(list(again.rows("took"))) == 1
 
 
 def test_a_cause_alone() -> None:
@@ -147,6 +246,21 @@ def test_bad_input_is_one_sentence(
     assert said in told.err
     assert len(told.err.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_wrong_data_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "data"
+    data.mkdir()
+    for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (data / f"{part}-ubyte").write_bytes(b"no such pictures")
+    assert lossbench("practice", "--only", "T1", "--data", "data", monkeypatch=monkeypatch) == 2
+    said = capsys.readouterr().err
+    assert "train-images-idx3-ubyte: expected MNIST's train-images with SHA-256 ba891046e650..." in said
+    assert len(said.strip().splitlines()) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]
 
 
 def test_a_run_of_one_framework(

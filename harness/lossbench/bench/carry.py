@@ -52,6 +52,7 @@ class Request:
     seed: int = 0
     threads: int = 1
     seconds: float = 0.0
+    practice: bool = True
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:

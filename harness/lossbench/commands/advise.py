@@ -14,9 +14,10 @@ from lossbench.lanes.backends import BACKENDS, installed_backends
 from lossbench.practice import guide
 from lossbench.practice.problems import PROBLEMS
 from lossbench.practice.process import Trainee, TrainingFault
+from lossbench.practice.reasons import reasons
 from lossbench.spec.errors import BadInput
 
-Task = Annotated[str, typer.Option("--task", help="regression, binary, multiclass, imbalanced.")]
+Task = Annotated[str, typer.Option("--task", help="regression, heavy-tailed, binary, multiclass, imbalanced.")]
 Outliers = Annotated[str, typer.Option("--outliers", help="Share of the training targets that are bad: 5% or 0.05.")]
 Backend = Annotated[str, typer.Option("--backend", help="The framework to measure on. Default: torch, if installed.")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs from different starts.")]
@@ -41,7 +42,7 @@ def command(
     except TrainingFault as fault:
         typer.echo(f"lossbench: {fault}", err=True)
         raise typer.Exit(1) from fault
-    said = guide.reasons(scored, problem.metric)
+    said = reasons(scored)
     if json:
         typer.echo(jsonlib.dumps({"task": task, "scored": [asdict(s) for s in scored], "reasons": said}, indent=1))
         return

@@ -20,11 +20,12 @@ from lossbench.commands.options import (
     chosen,
     words,
 )
+from lossbench.commands.showing import practice_bar
 from lossbench.lanes.backends import BACKENDS, installed_backends
-from lossbench.practice import books, carry, report, summary
+from lossbench.practice import books, carry, report, summary, tables
 from lossbench.practice.books import Books
-from lossbench.practice.carry import Request
 from lossbench.practice.process import TrainingFault
+from lossbench.practice.request import Request
 from lossbench.spec.errors import BadInput
 
 Only = Annotated[str, typer.Option("--only", help="Experiments, comma-separated: T1,T8,T6-focal,guide. Default: all.")]
@@ -65,12 +66,13 @@ def command(
         book = Books.create(results, request.stored())
     console = Console(stderr=True)
     fault = ""
-    with book, console.status("starting") as status:
+    with book, practice_bar(console) as show:
         try:
-            carry.carry_out(request, experiments, images, book, status.update)
+            carry.carry_out(request, experiments, images, book, show)
         except TrainingFault as error:
             fault = str(error)
     told = summary.of(book.path)
+    tables.write(book.path, told)
     written = report.write(book.path, told, reports)
     if json:
         print(jsonlib.dumps(_record(book.path, told, fault) | {"report": str(written)}, indent=1))

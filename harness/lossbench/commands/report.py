@@ -14,6 +14,7 @@ from lossbench.commands.options import REPORTS, RESULTS, Reports, Results, RunId
 from lossbench.commands.runs import run_folder
 from lossbench.judge import gate, ledger
 from lossbench.judge.baseline import Baseline
+from lossbench.practice import section
 from lossbench.record import run as runs
 from lossbench.record.frames import Tables
 from lossbench.show import page
@@ -61,6 +62,7 @@ def command(
         return page.write(
             tables, known, reports, folder.name, gate=result, lanes=lanes, run_folder=folder,
             defects=None if going else ledger.of_run(tables, request), again_seconds=EVERY_SECONDS if going else 0,
+            training=section.of_run(folder, reports / folder.name),
         )  # fmt: skip
 
     written = follow(folder, write, lambda: time.sleep(EVERY_SECONDS)) if watch else write(False)

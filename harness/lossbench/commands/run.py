@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from lossbench.bench import carry as benches
+from lossbench.bench import training
 from lossbench.bench.carry import Request
 from lossbench.commands.ending import terminable
 from lossbench.commands.options import (
@@ -32,6 +33,7 @@ from lossbench.judge import ledger
 from lossbench.judge.custom import CustomResult
 from lossbench.lanes.backends import BACKENDS
 from lossbench.plugin import INTERRUPTED, Outcome
+from lossbench.practice import section
 from lossbench.record.run import RunFolder, latest
 from lossbench.show import page
 from lossbench.spec.errors import BadInput
@@ -44,6 +46,7 @@ Seed = Annotated[int, typer.Option("--seed", help="Of the inputs and of the sche
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Intra-op threads of each worker.")]
 Seconds = Annotated[float, typer.Option("--seconds", min=0, help="Timed calls in all; 0: the profile's own.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with RUN, or with the latest run, where it stopped.")]
+NoPractice = Annotated[bool, typer.Option("--no-practice", help="Leave out the training runs.")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Keep the tables, write no report.")]
 Ledger = Annotated[bool, typer.Option("--ledger", help="Exit 1 where the reviewed ledger of known defects is wrong.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="With --resume: a run id or folder.")]
@@ -68,6 +71,7 @@ def command(
     resume: Resume = False,
     results: Results = RESULTS,
     reports: Reports = REPORTS,
+    no_practice: NoPractice = False,
     no_report: NoReport = False,
     known: Ledger = False,
     json: Json = False,
@@ -94,22 +98,31 @@ def command(
                 profile=profile, losses=words(loss), backends=backends, dtypes=words(dtype),
                 regimes=words(regime), modes=words(mode), operations=words(operation),
                 suites=tuple(str(path.resolve()) for path in suite), seed=seed, threads=threads, seconds=seconds,
+                practice=not no_practice,
             )
         )  # fmt: skip
+    trained = training.prepare(bench)
+    if not resume:
         folder = RunFolder.create(results, request=benches.stored(bench.request))
     console = Console(stderr=True)
     for name, reason in bench.unavailable.items():
         console.print(f"{name}: {reason}", style="yellow", markup=False)
     with terminable() as ending, folder, progress_bar(console) as progress:
         outcome, custom = benches.carry_out(bench, folder, progress=progress)
+        ended, fault = 0, ""
+        if trained is not None and outcome.exit_status != INTERRUPTED:
+            ended, fault = training.carry_out(trained, folder.path, progress=progress)
     written = None
     defects = ledger.of_run(outcome.tables, benches.stored(bench.request))
     if not (no_report or ending.asked):
         written = page.write(
-            outcome.tables, bench.catalogue, reports, folder.id, defects=defects, run_folder=folder.path
-        )
+            outcome.tables, bench.catalogue, reports, folder.id, defects=defects, run_folder=folder.path,
+            training=section.of_run(folder.path, reports / folder.id),
+        )  # fmt: skip
     status = outcome.exit_status or max((result.exit_status for result in custom), default=0)
-    status = status or (defects.exit_status if known else 0)
+    status = status or (defects.exit_status if known else 0) or ended
+    if fault:
+        console.print(f"{fault}; `lossbench run --resume` goes on with them", style="yellow", markup=False)
     if json:
         print(jsonlib.dumps(_record(folder, written, outcome, custom, status), indent=1))
     else:

@@ -1,13 +1,15 @@
 """What a practice run keeps: one row an epoch of all frameworks, durable at once, and the state to go on from it.
 
 run.json        the request that `--resume` repeats
-journal.jsonl   rows: epoch, steps, apart, lost, cause, cost, slope
+journal.jsonl   rows: data, version, spelled, epoch, steps, apart, lost, cause, cost, guide, took, fault
+*.csv           the rows of each kind, once the run has ended
 states/         parameters and optimisers after the last epoch of a run that is not finished
 """
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -19,6 +21,7 @@ import numpy as np
 from lossbench.record.frames import write_whole
 from lossbench.record.journal import Journal, unwritable
 from lossbench.record.journal import read as read_journal
+from lossbench.record.lock import hold
 from lossbench.spec.errors import BadInput
 from lossbench.spec.training import Array
 
@@ -33,18 +36,33 @@ class Books:
     def __init__(self, path: Path, request: dict[str, Any]) -> None:
         """Use `create` or `open`."""
         self.path, self.request = path, request
-        self._journal = Journal(path / "journal.jsonl")
+        self._lock = hold(path)
+        try:
+            self._journal = Journal(path / "journal.jsonl")
+        except BadInput:
+            os.close(self._lock)
+            raise
 
     @classmethod
     def create(cls, results: Path, request: Mapping[str, Any]) -> Self:
         """A new folder under results/practice. BadInput where it cannot be written."""
-        path = results / FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        return cls._made(results / FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}", request)
+
+    @classmethod
+    def _made(cls, path: Path, request: Mapping[str, Any]) -> Self:
         try:
-            (path / "states").mkdir(parents=True)
+            (path / "states").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(path, error) from error
         write_whole(path / "run.json", json.dumps(dict(request), indent=1).encode())
         return cls(path, dict(request))
+
+    @classmethod
+    def at(cls, path: Path, request: Mapping[str, Any]) -> Self:
+        """Goes on with the run in this folder, or begins it there. BadInput where it cannot be written."""
+        if (path / "run.json").exists():
+            return cls.open(path)
+        return cls._made(path, request)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -75,9 +93,11 @@ class Books:
         except OSError as error:
             raise unwritable(fresh, error) from error
 
-    def drop(self, run: str, epoch: int) -> None:
-        """Removes a state that is no longer needed."""
-        self._state(run, epoch).unlink(missing_ok=True)
+    def drop(self, run: str, *, but: int) -> None:
+        """Removes the states that are no longer needed, also those that a killed process left."""
+        for state in (self.path / "states").glob(f"{run}-e*.npz"):
+            if state != self._state(run, but):
+                state.unlink(missing_ok=True)
 
     def kept(self, run: str, epoch: int) -> Kept | None:
         """The state after an epoch; None where it is gone."""
@@ -93,7 +113,10 @@ class Books:
 
     def close(self) -> None:
         """Sync and close; harmless when repeated."""
-        self._journal.close()
+        if self._lock >= 0:
+            self._journal.close()
+            lock, self._lock = self._lock, -1
+            os.close(lock)
 
     def _state(self, run: str, epoch: int) -> Path:
         return self.path / "states" / f"{run}-e{epoch}.npz"

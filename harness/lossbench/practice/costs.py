@@ -1,4 +1,4 @@
-"""What a step costs: forward, backward, update; the first step, which compiles, apart. The frameworks in turn.
+"""What a step costs: forward, backward, update; building and the first step, which compiles, apart. Frameworks in turn.
 
 Backward is a gradient less a forward, update a step less a gradient, round by round within a visit; visits go around
 the frameworks in changing order, and the median over visits is what is shown.
@@ -6,7 +6,6 @@ the frameworks in changing order, and the median over visits is what is shown.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from lossbench.practice.books import Books
 from lossbench.practice.causes import Causes
+from lossbench.practice.pace import BUILD, Tell, of_steps
 from lossbench.practice.process import Trainee
 from lossbench.spec.training import Experiment, Sets
 
@@ -24,17 +24,16 @@ WARM: Final = 2
 PHASES: Final = ("forward", "backward", "update", "step")
 
 
-def measure(experiment: Experiment, sets: Sets, trainees: Mapping[str, Trainee], books: Books) -> None:
-    """Rows `cost`: backend, first_seconds (building and the first round of all phases), seconds a phase a visit."""
-    if any(row["experiment"] == experiment.id for row in books.rows("cost")):
+def measure(experiment: Experiment, sets: Sets, trainees: Mapping[str, Trainee], books: Books, *, tell: Tell) -> None:
+    """Rows `cost`: backend, build_seconds (model and optimiser), first_seconds (the first step), a phase's by visit."""
+    if {row["backend"] for row in books.rows("cost") if row["experiment"] == experiment.id} >= set(trainees):
         return
+    tell(f"{experiment.id} cost a step", weight(experiment))
     run = f"{experiment.id}-cost"
-    first: dict[str, float] = {}
+    first = {}
     for name, trainee in trainees.items():
         trainee.build(run, experiment, sets, seed=0, dtype="float32", causes=Causes())
-        began = time.perf_counter()
-        trainee.ask("cost", run=run, rounds=1)
-        first[name] = time.perf_counter() - began
+        first[name] = trainee.ask("cost", run=run, rounds=1)
     seen: dict[str, list[dict[str, float]]] = {name: [] for name in trainees}
     for visit in range(VISITS):
         names = list(trainees)
@@ -47,5 +46,11 @@ def measure(experiment: Experiment, sets: Sets, trainees: Mapping[str, Trainee],
         trainee.ask("forget", run=run)
         seconds = {phase: [visit[phase] for visit in seen[name]] for phase in PHASES}
         books.append("cost", {
-            "experiment": experiment.id, "backend": name, "first_seconds": first[name], "seconds": seconds
+            "experiment": experiment.id, "backend": name, "build_seconds": first[name]["built"],
+            "first_seconds": float(first[name]["step"][0]), "seconds": seconds,
         })  # fmt: skip
+
+
+def weight(experiment: Experiment) -> float:
+    """Of the whole measurement, for the time left: three phases a round, the frameworks one after the other."""
+    return BUILD + 3 * of_steps(experiment, VISITS * ROUNDS)

@@ -18,8 +18,8 @@ BINS: Final = 10
 
 
 def accuracy(y: Array, p: Array) -> float:
-    """Share of rows whose largest output is the label's class."""
-    return float(np.mean(np.argmax(p, axis=-1) == y))
+    """Share of rows whose largest output is the label's class; labels are numbers, or rows with a one."""
+    return float(np.mean(np.argmax(p, axis=-1) == _numbers(y)))
 
 
 def binary_accuracy(y: Array, p: Array) -> float:
@@ -46,7 +46,19 @@ def balanced_accuracy(y: Array, p: Array) -> float:
 
 def calibration_error(y: Array, p: Array) -> float:
     """Expected calibration error over ten bins of the score, as in C. Guo et al. (2017)."""
-    score, label = p.reshape(-1), y.reshape(-1)
+    return _gaps(p.reshape(-1), y.reshape(-1))
+
+
+def confidence_error(y: Array, p: Array) -> float:
+    """Calibration error of the largest output of each row against whether it is the label's class."""
+    return _gaps(np.max(p, axis=-1), np.argmax(p, axis=-1) == _numbers(y))
+
+
+def _numbers(y: Array) -> Array:
+    return y if y.ndim == 1 else np.argmax(y, axis=-1)
+
+
+def _gaps(score: Array, label: Array) -> float:
     bins = np.minimum((score * BINS).astype(int), BINS - 1)
     gaps = (abs(label[bins == b].mean() - score[bins == b].mean()) * np.mean(bins == b) for b in np.unique(bins))
     return float(sum(gaps))
@@ -67,11 +79,11 @@ def bias(y: Array, p: Array) -> float:
     return float(np.mean(p - y))
 
 
+_YES_NO: Final = (binary_accuracy, balanced_accuracy, precision, recall, calibration_error)
 METRICS: Final[dict[str, Callable[[Any, Any], float]]] = {
-    f.__name__: f
-    for f in (accuracy, binary_accuracy, balanced_accuracy, precision, recall, calibration_error, mae, rmse, bias)
+    f.__name__: f for f in (accuracy, confidence_error, *_YES_NO, mae, rmse, bias)
 }
-BETTER_IS_LESS: Final = frozenset({"mae", "rmse", "calibration_error"})
+BETTER_IS_LESS: Final = frozenset({"mae", "rmse", "calibration_error", "confidence_error"})
 
 
 def split(name: str, heads: Mapping[str, Any]) -> tuple[str, str]:

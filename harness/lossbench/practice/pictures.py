@@ -1,4 +1,4 @@
-"""Practice runs as figures: losses with the documented epochs, distances on a logarithmic axis, the guide."""
+"""Practice runs as figures: losses with the documented epochs, metrics, distances and causes on a logarithmic axis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from lossbench.practice.guide import Scored
+from lossbench.practice.curves import Trajectory
 from lossbench.show.palette import OTHER, ink, order
 from lossbench.show.plots import STYLE
 
@@ -32,17 +32,22 @@ def _figure(height: float = _HEIGHT) -> Iterator[tuple[Figure, Axes]]:
         yield figure, axes
 
 
-def losses(steps: Mapping[str, Sequence[float]], documented: Sequence[tuple[int, float]]) -> Figure:
-    """Loss of each batch over the step, a curve a backend. documented: (step, printed loss)."""
+def losses(run: Trajectory, documented: Sequence[tuple[int, float]]) -> Figure:
+    """Loss of each batch over the step, a curve a backend, its mean over each epoch as points at the epoch's end.
+
+    documented: (epoch, printed loss), as diamonds in the same places.
+    """
     with _figure() as (figure, axes):
-        for backend in sorted(steps, key=order):
-            pen = ink(backend)
-            x, y = thinned(np.asarray(steps[backend], np.float64))
-            axes.plot(x, y, color=pen.light, dashes=pen.dash or (None, None), lw=1.3, label=backend)
+        _curves(axes, run.losses)
+        for backend in sorted(run.ends, key=order):
+            pen, ends = ink(backend), run.ends[backend]
+            at = [run.an_epoch * (epoch + 1) for epoch in range(len(ends))]
+            axes.plot(at, ends, ls="", marker=pen.marker, ms=4, color=pen.light)
         if documented:
-            at, said = zip(*documented, strict=True)
-            axes.plot(at, said, ls="", marker="D", ms=6, color=OTHER.light, label="documented")
-        every = np.concatenate([np.asarray(values, np.float64) for values in steps.values()])
+            epochs, said = zip(*documented, strict=True)
+            at = [run.an_epoch * epoch for epoch in epochs]
+            axes.plot(at, said, ls="", marker="D", ms=6, mfc="none", color=OTHER.light, label="documented")
+        every = np.concatenate([np.asarray(values, np.float64) for values in run.losses.values()])
         positive = every[np.isfinite(every) & (every > 0)]
         if len(positive) and positive.max() > 30 * positive.min():
             axes.set_yscale("log")
@@ -50,6 +55,23 @@ def losses(steps: Mapping[str, Sequence[float]], documented: Sequence[tuple[int,
         axes.set_ylabel("training loss")
         axes.legend()
         return figure
+
+
+def metric(run: Trajectory, name: str) -> Figure:
+    """The metric on each training batch over the step, a curve a backend."""
+    with _figure() as (figure, axes):
+        _curves(axes, run.metric)
+        axes.set_xlabel("step")
+        axes.set_ylabel(f"{name} on the batch")
+        axes.legend()
+        return figure
+
+
+def _curves(axes: Axes, series: Mapping[str, Sequence[float]]) -> None:
+    for backend in sorted(series, key=order):
+        pen = ink(backend)
+        x, y = thinned(np.asarray(series[backend], np.float64))
+        axes.plot(x, y, color=pen.light, dashes=pen.dash or (None, None), lw=1.3, label=backend)
 
 
 def apart(distances: Mapping[tuple[str, str, str], Sequence[float]]) -> Figure:
@@ -67,20 +89,23 @@ def apart(distances: Mapping[tuple[str, str, str], Sequence[float]]) -> Figure:
         return figure
 
 
-def guide(scored: Sequence[Scored], metric: str) -> Figure:
-    """The metric on a clean test of each loss of a problem, over the share of bad targets."""
-    names = list(dict.fromkeys(s.loss for s in scored))
+def causes(paths: Mapping[str, Sequence[float]]) -> Figure:
+    """How far each cause alone moved a framework in float64, over the step; and the frameworks with all on and none."""
+    names = [name for name in paths if len(paths[name])]
+    inks = [ink("tensorflow"), ink("torch"), ink("jax"), OTHER]
     with _figure() as (figure, axes):
         for place, name in enumerate(names):
-            mine = sorted((s for s in scored if s.loss == name), key=lambda s: s.share)
-            pen = [*(ink(b) for b in ("tensorflow", "torch", "jax")), OTHER][place % 4]
+            pen = inks[place % len(inks)]
+            values = np.maximum(np.asarray(paths[name], np.float64), SMALLEST)
+            label = {"none": "none: between two", "all": "all: between two"}.get(name, name)
             axes.plot(
-                [100 * s.share for s in mine], [s.metrics[metric] for s in mine], color=pen.light, marker=pen.marker,
-                dashes=pen.dash or (None, None), lw=1.3, label=name,
+                np.arange(1, len(values) + 1), values, color=pen.light, dashes=pen.dash or (None, None), lw=1.3,
+                marker="" if place < len(inks) else pen.marker, markevery=20, ms=3, label=label,
             )  # fmt: skip
-        axes.set_xlabel("bad training targets (%)")
-        axes.set_ylabel(f"{metric} on a clean test")
-        axes.legend(fontsize=7)
+        axes.set_yscale("log")
+        axes.set_xlabel("step")
+        axes.set_ylabel("relative distance of parameters")
+        axes.legend(fontsize=6, ncols=2)
         return figure
 
 

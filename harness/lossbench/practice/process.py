@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.child import Child, ChildLost
@@ -19,6 +20,7 @@ from lossbench.spec.training import Experiment, Sets
 START_SECONDS: Final = 180.0
 LIMIT_SECONDS: Final = 900.0
 MODULE: Final = "lossbench.practice.worker"
+Answer = TypeVar("Answer")
 
 
 class TrainingFault(LossbenchError):  # noqa: N818 - reads as what happened
@@ -72,3 +74,13 @@ class Trainee:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._child.close()
+
+
+def at_once(trainees: Mapping[str, Trainee], ask: Callable[[str, Trainee], Answer]) -> dict[str, Answer]:
+    """The answers of workers that are asked at the same time, in their order; the first fault is raised.
+
+    What they compute does not depend on it; what it takes does, so nothing that is timed is asked this way.
+    """
+    with ThreadPoolExecutor(max(1, len(trainees))) as threads:
+        asked = {name: threads.submit(ask, name, trainee) for name, trainee in trainees.items()}
+        return {name: answer.result() for name, answer in asked.items()}

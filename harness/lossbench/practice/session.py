@@ -44,7 +44,9 @@ class Session:
             layout=self._layout, parts=made, optimiser=Adam(**request["optimiser"]), dtype=self._dtype,
             causes=self._causes,
         )  # fmt: skip
+        began = time.perf_counter()
         self._trainer = trainer_class(backend.name)(backend, plan)
+        self.built_seconds = time.perf_counter() - began
         self._trainer.assign(layout.initial(self._layout, self._seed))
         self._epoch: list[tuple[float, Batch, Mapping[str, Array]]] = []
         self.spelled = [f"{part.loss.name}: {part.binding.name}" for part in made]
@@ -131,7 +133,10 @@ class Session:
         self._trainer.restore(kept["state"])
 
     def cost(self, *, rounds: int) -> dict[str, Any]:
-        """Seconds of forward, backward (with forward) and step (with both), a number a round; training goes on."""
+        """Seconds of forward, backward (with forward) and step (with both), a number a round; training goes on.
+
+        `built`: seconds that building the model and its optimiser took, before anything was compiled.
+        """
         first = next(iter(order.batches(
             self._sets, seed=self._seed, epoch=0, size=self._size, dtype=self._dtype, latent=self._layout.latent
         )))  # fmt: skip
@@ -142,4 +147,4 @@ class Session:
                 began = time.perf_counter()
                 self._trainer.backend.wait(call())
                 taken[name].append(time.perf_counter() - began)
-        return {name: np.array(seconds) for name, seconds in taken.items()}
+        return {"built": self.built_seconds} | {name: np.array(seconds) for name, seconds in taken.items()}

@@ -16,10 +16,12 @@ from lossbench.practice.verdicts import Claimed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """claims: verdicts. apart: a row a run and pair of frameworks. causes, costs: a row each. lost: runs that ended
-    in a number that is not finite. metrics: sentences. data: where the pictures come from, or empty.
+    """claims: verdicts. outcomes: losses and metrics at the end. apart: a row a run and pair of frameworks. causes,
+    costs: a row each. lost: runs that ended in a number that is not finite. metrics: sentences. data: where the
+    pictures come from, or empty. genuine: whether they are those of the sources.
     """
 
+    outcomes: tuple[dict[str, Any], ...]
     claims: tuple[Claimed, ...]
     apart: tuple[dict[str, Any], ...]
     causes: tuple[dict[str, Any], ...]
@@ -27,6 +29,7 @@ class Summary:
     lost: tuple[dict[str, Any], ...]
     metrics: tuple[str, ...]
     data: str
+    genuine: bool
 
 
 def of(path: Path) -> Summary:
@@ -38,6 +41,7 @@ def of(path: Path) -> Summary:
     ran = [known[name] for name in dict.fromkeys(row["experiment"] for row in epochs)]
     claims = [c for e in ran for c in verdicts.of(e, epochs, genuine=genuine or not e.images)]
     return Summary(
+        outcomes=tuple(lower.outcomes(epochs)),
         claims=tuple(claims),
         apart=tuple(_apart(path)),
         causes=tuple(books.once(path, "cause", "experiment", "dtype", "cause")),
@@ -45,6 +49,7 @@ def of(path: Path) -> Summary:
         lost=tuple(books.once(path, "lost", "run", "backend")),
         metrics=tuple(lower.sentences(epochs)),
         data=data[-1]["note"] if data else "",
+        genuine=genuine,
     )
 
 
@@ -64,13 +69,11 @@ def _apart(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _cost(row: dict[str, Any]) -> dict[str, Any]:
+    """Medians over visits; what the first step took beyond a later one is compiling."""
     seconds = {phase: float(np.median(values)) for phase, values in row["seconds"].items()}
-    return {
-        "experiment": row["experiment"],
-        "backend": row["backend"],
-        "first_seconds": row["first_seconds"],
-        **seconds,
-    }
+    compiling = max(0.0, row["first_seconds"] - seconds["step"])
+    names = ("experiment", "backend", "build_seconds", "first_seconds")
+    return {name: row[name] for name in names} | {"compile_seconds": compiling} | seconds
 
 
 def lines(told: Summary) -> Iterator[str]:
@@ -85,6 +88,9 @@ def lines(told: Summary) -> Iterator[str]:
             f"{one.experiment} {one.quantity} after epoch {one.epoch}, documented {one.documented:.4f}: "
             f"{' or '.join(words)}; {each}; {one.reason}"
         )
+    for row in told.outcomes:
+        each = ", ".join(f"{name} {mean:.4g}" for name, (mean, _) in row["found"].items())
+        yield f"{row['experiment']} {row['backend']} after epoch {row['epoch']}, {row['seeds']} seeds: {each}"
     for row in told.apart:
         at = f", {row['at_100']:.1e} after 100" if row["at_100"] is not None else ""
         yield (
@@ -104,7 +110,11 @@ def lines(told: Summary) -> Iterator[str]:
         )
     for row in told.costs:
         parts = ", ".join(f"{phase} {row[phase] * 1e6:.0f}" for phase in ("forward", "backward", "update", "step"))
-        yield f"{row['experiment']} {row['backend']}: microseconds a step: {parts}; first {row['first_seconds']:.2f} s"
+        yield (
+            f"{row['experiment']} {row['backend']}: microseconds a step: {parts}; building "
+            f"{row['build_seconds']:.2f} s, first step {row['first_seconds']:.2f} s, of it compiling "
+            f"{row['compile_seconds']:.2f} s"
+        )
     yield from told.metrics
     for row in told.lost:
         yield f"{row['run']} {row['backend']}: not finite, {row['reason']}"

@@ -1,12 +1,12 @@
-"""One experiment, seed and dtype on every framework: the same start, the same batches, in turn.
+"""One experiment, seed and dtype on every framework: the same start, the same batches.
 
-Frameworks advance chunk by chunk, in changing order, so that neither time nor memory favours one, and after each
-chunk their parameters are compared. An epoch that is complete is written before the next begins.
+Frameworks advance chunk by chunk, beside each other, since nothing here is timed; after each chunk their parameters
+are compared. An epoch that is complete is written before the next begins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,15 +17,14 @@ from lossbench.practice.books import Books
 from lossbench.practice.causes import Causes
 from lossbench.practice.layout import lay_out
 from lossbench.practice.order import steps_an_epoch
-from lossbench.practice.process import Trainee
+from lossbench.practice.pace import BUILD, Tell, of_steps
+from lossbench.practice.process import Trainee, TrainingFault, at_once
 from lossbench.spec.errors import RunDamaged
 from lossbench.spec.training import Array, Experiment, Sets
 
 CHUNK_STEPS: Final = 50
 CHUNK_NUMBERS: Final = 8_000_000
 """Parameters of a chunk's steps, per framework: 64 MB in float64."""
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,27 +57,32 @@ def train(job: Job, sets: Sets, trainees: Mapping[str, Trainee], books: Books, t
             subject=f"practice run {books.path.name}", expected=f"the state of {job.id} after epoch {done}",
             received="none", remedy="run `lossbench practice` again",
         )  # fmt: skip
-    for name, trainee in trainees.items():
+
+    def begin(name: str, trainee: Trainee) -> tuple[str, ...]:
         spelled = trainee.build(job.id, job.experiment, sets, seed=job.seed, dtype=job.dtype, causes=Causes())
         if name in kept:
             trainee.ask("restore", run=job.id, kept=kept[name])
-        elif not done:
+        return spelled
+
+    tell(job.id, BUILD)
+    for name, spelled in at_once(trainees, begin).items():
+        if not done:
             books.append("spelled", {"run": job.id, "backend": name, "losses": list(spelled)})
     an_epoch = steps_an_epoch(len(sets.x), job.experiment.batch)
     for epoch in range(done, job.epochs):
         going = {name: trainee for name, trainee in trainees.items() if name not in lost}
         if not going:
             break
-        tell(f"{job.id} epoch {epoch + 1} of {job.epochs}")
         most = min(an_epoch, job.limit - epoch * an_epoch) if job.limit else an_epoch
+        tell(f"{job.id} epoch {epoch + 1} of {job.epochs}", of_steps(job.experiment, most))
         lost |= _epoch(job, epoch, most, going, books)
         left = {name: trainee for name, trainee in going.items() if name not in lost}
-        results = {name: trainee.ask("finish", run=job.id) for name, trainee in left.items()}
+        results = at_once(left, lambda _, trainee: trainee.ask("finish", run=job.id))
         last = epoch + 1 == job.epochs or bool(job.limit and (epoch + 1) * an_epoch >= job.limit) or not left
         if not last:
             books.keep(job.id, epoch + 1, {name: t.ask("save", run=job.id) for name, t in left.items()})
         books.append("epoch", _row(job, epoch=epoch + 1, results=results, last=last))
-        books.drop(job.id, epoch)
+        books.drop(job.id, but=0 if last else epoch + 1)
         if last:
             break
     for trainee in trainees.values():
@@ -90,25 +94,19 @@ def _epoch(job: Job, epoch: int, most: int, going: Mapping[str, Trainee], books:
     lost: set[str] = set()
     size = lay_out(job.experiment.model).size
     chunk = max(1, min(CHUNK_STEPS, CHUNK_NUMBERS // size))
-    for turn, first in enumerate(range(0, most, chunk)):
-        names = [name for name in going if name not in lost]
-        parameters: dict[str, Array] = {}
-        for name in names if turn % 2 == 0 else names[::-1]:
-            told = going[name].ask(
-                "advance", run=job.id, epoch=epoch, first=first, count=min(chunk, most - first), record=job.compare
-            )
-            if told["lost"]:
+    for first in range(0, most, chunk):
+        asked = {"run": job.id, "epoch": epoch, "first": first, "count": min(chunk, most - first)}
+        left = {name: trainee for name, trainee in going.items() if name not in lost}
+        told = at_once(left, lambda _, trainee, asked=asked: trainee.ask("advance", record=job.compare, **asked))  # type: ignore[misc]
+        for name, answer in told.items():
+            if answer["lost"]:
                 lost.add(name)
-                books.append("lost", {"run": job.id, "backend": name, "reason": told["lost"]})
-            parameters[name] = told["parameters"]
+                books.append("lost", {"run": job.id, "backend": name, "reason": answer["lost"]})
             if job.compare:
                 steps = {"backend": name, "epoch": epoch + 1, "first": first}
-                books.append("steps", _row(
-                    job, **steps, losses=told["losses"], metric=told["metric"], seconds=told["seconds"]
-                ))  # fmt: skip
+                books.append("steps", _row(job, **steps, losses=answer["losses"], metric=answer["metric"]))
         if job.compare:
-            ordered = {name: parameters[name] for name in names}
-            for (one, other), (apart, relative) in distances(ordered).items():
+            for (one, other), (apart, relative) in distances({n: a["parameters"] for n, a in told.items()}).items():
                 books.append("apart", _row(
                     job, epoch=epoch + 1, first=first, one=one, other=other, apart=apart, relative=relative
                 ))  # fmt: skip
@@ -120,14 +118,17 @@ def _row(job: Job, **more: Any) -> dict[str, Any]:
     return {"run": job.id, "experiment": experiment, "dtype": job.dtype, "seed": job.seed, **more}
 
 
-def after(
+def walk(
     run: str, experiment: Experiment, sets: Sets, trainee: Trainee, *, dtype: str, causes: Causes, steps: int
 ) -> Array:
-    """The parameters after so many steps from seed 0, without a row in the books."""
+    """The parameters after each of so many steps from seed 0, as rows, without a row in the books. TrainingFault."""
     trainee.build(run, experiment, sets, seed=0, dtype=dtype, causes=causes)
-    an_epoch, last = steps_an_epoch(len(sets.x), experiment.batch), np.zeros((0, 0))
+    an_epoch, seen = steps_an_epoch(len(sets.x), experiment.batch), []
     for epoch in range(-(-steps // an_epoch)):
         count = min(an_epoch, steps - epoch * an_epoch)
-        last = trainee.ask("advance", run=run, epoch=epoch, first=0, count=count, record=True)["parameters"]
+        told = trainee.ask("advance", run=run, epoch=epoch, first=0, count=count, record=True)
+        if told["lost"]:
+            raise TrainingFault(f"{trainee.backend}: {run}: not finite, {told['lost']}")
+        seen.append(told["parameters"])
     trainee.ask("forget", run=run)
-    return np.asarray(last[-1], np.float64)
+    return np.concatenate(seen).astype(np.float64)

@@ -76,7 +76,8 @@ def _word(
     if not genuine:
         return "not measured", "other pictures than the source's were used"
     if len(values) < LEAST_SEEDS:
-        return "not measured", f"{len(values)} runs reached that epoch, {LEAST_SEEDS} are needed"
+        reached = f"{len(values)} run{'' if len(values) == 1 else 's'} reached that epoch"
+        return "not measured", f"{reached}, {LEAST_SEEDS} are needed"
     if not low <= said <= high:
         side = "below" if said < low else "above"
         return "not reproduced", f"the documented value lies {side} what {len(values)} seeds give{missing}"

@@ -25,6 +25,7 @@ from lossbench.record import frames
 from lossbench.record.frames import Tables
 from lossbench.record.journal import Journal, unwritable
 from lossbench.record.journal import read as read_journal
+from lossbench.record.lock import hold
 from lossbench.record.tables import SCHEMA_VERSION, TABLES, Row
 from lossbench.spec.errors import BadInput, RunDamaged
 
@@ -49,7 +50,7 @@ class RunFolder:
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         """Use `create` or `open`."""
         self.path, self._manifest = path, manifest
-        self._lock = _lock(path)
+        self._lock = hold(path)
         try:
             self._journal = Journal(path / "journal.jsonl")
             self._say(state="running")
@@ -210,26 +211,3 @@ def _from_journal(path: Path) -> dict[str, pa.Table]:
             received=f"{type(error).__name__}: {error}",
             remedy="restore the file: lossbench has not written such a row",
         ) from error
-
-
-def _lock(path: Path) -> int:
-    """An flock: the kernel drops it with its process, so that a dead writer never blocks the next. BadInput."""
-    file = path / "lock"
-    try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise unwritable(file, error) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-        os.close(descriptor)
-        raise BadInput(
-            subject=f"run {path.name}",
-            expected="to be its only writer",
-            received=f"process {owner} writing it",
-            remedy="wait for that process or end it, then resume",
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor

@@ -25,6 +25,7 @@ from lossbench.show.content import Catalogue
 from lossbench.show.shortly import clause, shortly
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
+NOTHING: Final = Markup("")
 CSVS: Final = ("cells", "measurements", "agreement", "claims", "facts")
 
 
@@ -38,9 +39,11 @@ def render(
     lanes: str = "",
     results_href: str = "",
     again_seconds: int = 0,
+    training: Markup = NOTHING,
 ) -> str:
     """The page as text. gate: a comparison with a baseline, if one was made. defects: the ledger held against the run.
 
+    training: a section on training runs.
     lanes: two lanes to hold beside each other, see `lanes.sides`; empty: those of a run of two backends. BadInput.
 
     again_seconds: while a run goes on, after how long the page loads itself again; 0 for never.
@@ -52,6 +55,7 @@ def render(
         again_seconds=again_seconds,
         results_href=results_href,
         csvs=CSVS,
+        training=training,
         **content.of(tables, catalogue, gate, run_id, defects=defects, lanes=lanes),
     )
 
@@ -60,6 +64,11 @@ def stand_alone(template: str, **shown: Any) -> str:
     """A template as one page with this report's style, script and policy."""
     style, script = _text("style.css"), _text("script.js").replace("/* cells */", _text("cells.js"))
     style = style.replace("/* variables */", _variables())
+    return part(template, style=Markup(style), script=Markup(script), policy=_policy(style, script), **shown)
+
+
+def part(template: str, **shown: Any) -> Markup:
+    """A template as markup, for a page that holds it."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -72,9 +81,7 @@ def stand_alone(template: str, **shown: Any) -> str:
         fmt=fmt, anchor=sections.anchor, marks=marks, defect=marks.of("defect"), backend_class=_backend_class,
         shortly=shortly, clause=clause,
     )  # fmt: skip
-    return environment.get_template(template).render(
-        style=Markup(style), script=Markup(script), policy=_policy(style, script), **shown
-    )
+    return Markup(environment.get_template(template).render(**shown))
 
 
 def write(
@@ -88,6 +95,7 @@ def write(
     lanes: str = "",
     run_folder: Path | None = None,
     again_seconds: int = 0,
+    training: Markup = NOTHING,
 ) -> Path:
     """Write reports/<run id>/index.html in one step and let reports/latest lead to it. Returns the file."""
     folder = reports_dir / run_id
@@ -95,7 +103,7 @@ def write(
     href = Path(os.path.relpath(run_folder, folder)).as_posix() if run_folder else ""
     text = render(
         tables, catalogue, run_id=run_id, gate=gate, defects=defects, lanes=lanes, results_href=href,
-        again_seconds=again_seconds,
+        again_seconds=again_seconds, training=training,
     )  # fmt: skip
     page = folder / "index.html"
     write_whole(page, text.encode())

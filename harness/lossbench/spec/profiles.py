@@ -27,6 +27,7 @@ EDGES: Final = tuple(name for name in REGIMES if name != "typical")
 
 Bindings = Literal["first", "first and formula", "all"]
 Modes = Mapping[str, tuple[Mode, ...]]
+Practice = Literal["none", "sketch", "whole"]
 
 DERIVATIVES: Final[tuple[Operation, ...]] = ("grad_target", "jvp")
 EAGER: Final[Modes] = MappingProxyType(dict.fromkeys(MODES, ("eager",)))
@@ -61,6 +62,7 @@ class Profile:
     """What a run does. timed_seconds: for all timed calls together, to be shared out over the timed cells.
 
     visits: how often the schedule comes round to each timed cell. mapped: dtypes of the divergence maps.
+    practice: which training runs follow.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Profile:
     timed_seconds: float
     visits: int = 6
     mapped: tuple[str, ...] = ()
+    practice: Practice = "none"
 
 
 def _compiled(**modes: tuple[Mode, ...]) -> Modes:
@@ -109,6 +112,7 @@ STANDARD: Final = Profile(
     timed_seconds=170,
     visits=4,
     mapped=("float32",),
+    practice="sketch",
     sweeps=(
         Sweep(modes=EAGER, operations=("grad",)),
         Sweep(modes=EAGER, dtypes=("float64",), bindings="first", operations=("grad",)),
@@ -148,6 +152,7 @@ FULL: Final = Profile(
     summary="four dtypes, every mode, regime and spelling, three seeds, and the shapes at the edge",
     timed_seconds=1800,
     mapped=ALL_DTYPES,
+    practice="whole",
     sweeps=(
         Sweep(modes=EAGER, dtypes=ALL_DTYPES, regimes=("typical", *EDGES), seeds=(0, 1, 2)),
         Sweep(modes=EAGER, dtypes=ALL_DTYPES, operations=("grad",), varied=True),
