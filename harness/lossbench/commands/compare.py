@@ -34,7 +34,7 @@ Head = Annotated[str, typer.Option("--head", metavar="VERSION", help="Likewise; 
 Suite = Annotated[
     Path | None, typer.Option("--suite", help="Whose revisions are meant: your file. Default: the built-in suites.")
 ]
-Margin = Annotated[str, typer.Option("--margin", help="The slowdown that matters: 5% or 0.05.")]
+Margin = Annotated[str, typer.Option("--margin", help="Half the slowdown that must be found: 2.5% or 0.025.")]
 Budget = Annotated[str, typer.Option("--budget", help="How long in all: 60s, 2m, 1h.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 2 also where a cell stays undecided.")]
 Profile = Annotated[str, typer.Option("--profile", help="Whose timed cells: quick, standard, full.")]
@@ -42,10 +42,13 @@ Operations = Annotated[str, typer.Option("--operation", help="value, grad; comma
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the orders in which versions are visited.")]
 
 
+MARGIN = f"{change.MARGIN:.1%}"
+
+
 def command(
     base_run: BaseRun = "", head_run: HeadRun = "", base: Base = "", head: Head = "", suite: Suite = None,
     loss: Losses = "", backend: Backends = "", mode: Modes = "", operation: Operations = "", profile: Profile = "quick",
-    margin: Margin = "3%", budget: Budget = "120s", strict: Strict = False, seed: Seed = 0,
+    margin: Margin = MARGIN, budget: Budget = "120s", strict: Strict = False, seed: Seed = 0,
     results: Results = RESULTS, json: Json = False,
 ) -> None:  # fmt: skip
     """Is the head slower than the base? Both run side by side in the same processes; unchanged code does not fail.

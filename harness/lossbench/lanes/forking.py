@@ -58,6 +58,12 @@ def in_a_fork(work: Callable[[], Mapping[str, Any]], limit_seconds: float) -> di
             os.waitpid(pid, 0)
 
 
+def pin(core: int) -> None:
+    """This process stays on a core, where the system offers that and the core is one; what it starts does too."""
+    if core >= 0 and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+
+
 def _work(work: Callable[[], Mapping[str, Any]], ours: socket.socket, theirs: socket.socket) -> None:
     """The child's whole life; it never returns."""
     try:

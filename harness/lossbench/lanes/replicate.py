@@ -51,7 +51,7 @@ def replicate(
     """One result a cell, in the order given; versions in the order of `catalogues`, the first of which calibrates.
 
     cells: each with the name of its loss in those versions that call it otherwise. extra: of a version, the further
-    calls that each of its blocks makes, as a fraction of those it counts; it is the first version otherwise.
+    calls that each of its blocks makes, as a fraction of those it counts; it is the last version without any otherwise.
     """
     drawn = random.Random(seed)
     sessions = {name: Session(backend, catalogue, mode, build) for name, catalogue in catalogues.items()}
@@ -80,8 +80,8 @@ def _one(
         if prepared is None:
             return Paired(status=answer.status, reason=f"{name}: {answer.reason}")
         answers[name], ready[name] = answer, prepared
-    for name in extra:
-        answers[name], ready[name] = answers[own_work[0]], ready[own_work[0]]
+    for name in extra:  # the head's own load: the base's would share its luck with what it is compared with
+        answers[name], ready[name] = answers[own_work[-1]], ready[own_work[-1]]
     if len({answer.digest for answer in answers.values()}) > 1:
         return Paired(status="skipped", reason="the versions declare other inputs for this loss")
     order = [ready[name] for name in sessions]
@@ -92,13 +92,18 @@ def _one(
     backend.begin(cell.case.dtype)
     with undisturbed():
         loops = calibrated(order[0], backend.wait, block_seconds)
-        more = [round(extra.get(name, 0.0) * loops) for name in sessions]
+        more = [further(extra.get(name, 0.0), loops) for name in sessions]
         seconds, preempted = palindromes(order, backend.wait, loops, rounds, block_seconds, drawn, more)
     first, *others = (answers[name] for name in sessions)
     return Paired(
         status="ok", loops=loops, seconds_per_call=seconds, preempted=preempted,
         same_value=all(_same(first, other) for other in others),
     )  # fmt: skip
+
+
+def further(extra: float, loops: int) -> int:
+    """The calls that plant a slowdown in a block: the nearest whole number, at least one where there is a slowdown."""
+    return max(1, round(extra * loops)) if extra else 0
 
 
 def palindromes(

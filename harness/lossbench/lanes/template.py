@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import importlib
 import platform
-import random
 import time
 import warnings
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from typing import Any
 from lossbench.lanes import versions
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.backends.base import Backend, UnsupportedError, installed_versions
-from lossbench.lanes.forking import ForkLost, in_a_fork
+from lossbench.lanes.forking import ForkLost, in_a_fork, pin
 from lossbench.lanes.measurement import Paired
 from lossbench.lanes.reasons import reason_of
 from lossbench.lanes.replicate import replicate
@@ -53,8 +52,9 @@ class Template(Worker):
         if any(version.builtin for version in self._versions):
             self._builtin = catalogue.load(backend=lane.backend)
         if versions.light(self._versions):
-            shuffled = random.Random(request["seed"]).sample(self._versions, len(self._versions))
-            self._catalogues = versions.load(shuffled, lane.backend, self._builtin)
+            self._catalogues = versions.load(
+                versions.order(self._versions, request["seed"]), lane.backend, self._builtin
+            )
         gc.collect()
         gc.freeze()
         warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
@@ -76,6 +76,7 @@ class Template(Worker):
     def _child(self, request: Message) -> dict[str, Any]:
         """In the forked process: the framework is told its threads, wakes up, and works."""
         try:
+            pin(request["core"])
             assert self._lane is not None, "prepare comes before replicate"
             known = self._catalogues or versions.load(self._versions, self._lane.backend, self._builtin)
             backend = self._kind(threads=self._lane.threads, device=self._lane.device)
