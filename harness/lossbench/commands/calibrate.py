@@ -13,9 +13,9 @@ import typer
 from rich.console import Console
 
 from lossbench.bench.hunting import budget as budgets
-from lossbench.commands.compare import MARGIN, fraction
 from lossbench.commands.options import Backends, Json, chosen, words
 from lossbench.commands.progress import progress_bar
+from lossbench.commands.timing import MARGIN, fraction
 from lossbench.judge.calibration import Rate
 from lossbench.judge.change import Rule
 from lossbench.lanes.backends import BACKENDS

@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 
 from lossbench.bench.hunting import budget as budgets
-from lossbench.commands.compare import fraction
 from lossbench.commands.options import Backends, Json, Losses, chosen, words
 from lossbench.commands.progress import progress_bar
+from lossbench.commands.timing import fraction
 from lossbench.judge.calibration import FAIL, Pool, gate_runs
 from lossbench.judge.change import Rule
 from lossbench.lanes.backends import BACKENDS
@@ -65,9 +65,9 @@ def command(
     )
     for row in rows:
         typer.echo(
-            f"{row['processes']:>5.1f} processes {row['seconds']:>6.1f} s where slower, {row['unchanged_processes']:>5.1f} "
-            f"where not  found {row['found']:>6.1%}  noise {row['robust_sd']:.1%} ({row['pilot']} replicates)  "
-            f"{row['cell']}"
+            f"{row['processes']:>5.1f} processes {row['seconds']:>6.1f} s where slower, "
+            f"{row['unchanged_processes']:>5.1f} where not  found {row['found']:>6.1%}  "
+            f"noise {row['robust_sd']:.1%} ({row['pilot']} replicates)  {row['cell']}"
         )
 
 

@@ -91,7 +91,7 @@ class Replicas:
         assert self._child is not None, "started"
         if not self._greeted:
             with suppress(ChildLost):
-                self.greeting = _said(self._child.receive(time.monotonic() + START_LIMIT_SECONDS))
+                self.greeting = said(self._child.receive(time.monotonic() + START_LIMIT_SECONDS))
                 self._greeted = True
 
     def replicate(
@@ -138,15 +138,15 @@ class Replicas:
         self.start()
         assert self._child is not None, "started"
         if not self._greeted:
-            self.greeting = _said(self._child.receive(time.monotonic() + START_LIMIT_SECONDS))
+            self.greeting = said(self._child.receive(time.monotonic() + START_LIMIT_SECONDS))
             self._greeted = True
         deadline = time.monotonic() + limit_seconds + GRACE_SECONDS
         self._child.send(request, deadline)
-        said = _said(self._child.receive(deadline))
-        return _said(said) if "bad_input" in said else said
+        reply = said(self._child.receive(deadline))
+        return said(reply) if "bad_input" in reply else reply
 
 
-def _said(reply: Mapping[str, Any]) -> dict[str, Any]:
+def said(reply: Mapping[str, Any]) -> dict[str, Any]:
     """What a reply holds; its errors raised or handed on as those of a lost process."""
     if "bad_input" in reply:
         raise BadInput(**reply["bad_input"])

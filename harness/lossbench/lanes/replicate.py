@@ -97,7 +97,7 @@ def _one(
     first, *others = (answers[name] for name in sessions)
     return Paired(
         status="ok", loops=loops, seconds_per_call=seconds, preempted=preempted,
-        same_value=all(_same(first, other) for other in others),
+        same_value=all(same(first, other) for other in others),
     )  # fmt: skip
 
 
@@ -140,7 +140,8 @@ def palindromes(
     return np.stack(seconds), np.stack(preempted)
 
 
-def _same(a: Answer, b: Answer) -> bool:
+def same(a: Answer, b: Answer) -> bool:
+    """Whether value and gradient are the same bits, NaN with NaN."""
     pairs = ((a.value, b.value), (a.grad, b.grad))
     return all(
         (x is None and y is None) or (x is not None and y is not None and np.array_equal(x, y, equal_nan=True))

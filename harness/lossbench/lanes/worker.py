@@ -39,6 +39,8 @@ Message = Mapping[str, Any]
 class Worker:
     """Answers one request after another. The backend is made on `hello`, the session on `load`."""
 
+    channel: Channel
+
     def __init__(self) -> None:
         self._session: Session | None = None
         self._lane: Lane | None = None
@@ -122,7 +124,9 @@ def cell_of(fields: Message) -> Cell:
 
 
 class Replies(Protocol):
-    """What answers requests."""
+    """What answers requests. channel: where they come from, set before the first."""
+
+    channel: Channel
 
     def reply(self, request: Message) -> dict[str, Any]: ...
 
@@ -130,6 +134,7 @@ class Replies(Protocol):
 def serve(channel: Channel, worker: Replies) -> None:
     """Until `bye`, or until the parent is gone."""
     c_library = ctypes.CDLL(None)
+    worker.channel = channel
     while True:
         try:
             request = channel.receive()
