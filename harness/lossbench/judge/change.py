@@ -124,12 +124,14 @@ def fails(rows: Reals, rule: Rule, confirming: bool) -> Answers:
     pairs = n * (n + 1) // 2
     below = pairs - above(rows, float(np.log1p(SMALLEST_EFFECT)))
     rank = rule.slower(confirming).rank(n)
-    return (below < rank) & (2 * above(rows, float(np.log1p(rule.margin))) > pairs)
+    found: Answers = (below < rank) & (2 * above(rows, float(np.log1p(rule.margin))) > pairs)
+    return found
 
 
 def passes(rows: Reals, rule: Rule, confirming: bool) -> Answers:
     """Likewise: upper bound below the margin."""
-    return above(rows, float(np.log1p(rule.margin))) < rule.passing(confirming).rank(rows.shape[1])
+    found: Answers = above(rows, float(np.log1p(rule.margin))) < rule.passing(confirming).rank(rows.shape[1])
+    return found
 
 
 def moved(rows: Reals, rule: Rule, confirming: bool) -> Answers:

@@ -37,7 +37,10 @@ Message = Mapping[str, Any]
 
 
 class Worker:
-    """Answers one request after another. The backend is made on `hello`, the session on `load`."""
+    """Answers one request after another. The backend is made on `hello`, the session on `load`.
+
+    channel: where requests come from, known before the first.
+    """
 
     channel: Channel
 
@@ -124,9 +127,7 @@ def cell_of(fields: Message) -> Cell:
 
 
 class Replies(Protocol):
-    """What answers requests. channel: where they come from, set before the first."""
-
-    channel: Channel
+    """What answers requests."""
 
     def reply(self, request: Message) -> dict[str, Any]: ...
 
@@ -134,7 +135,8 @@ class Replies(Protocol):
 def serve(channel: Channel, worker: Replies) -> None:
     """Until `bye`, or until the parent is gone."""
     c_library = ctypes.CDLL(None)
-    worker.channel = channel
+    if isinstance(worker, Worker):
+        worker.channel = channel
     while True:
         try:
             request = channel.receive()

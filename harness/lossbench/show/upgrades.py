@@ -13,7 +13,7 @@ NAMED: Final = 6
 def installed(versions: Mapping[str, Mapping[str, str]]) -> str:
     """`optax 0.2.7 -> 0.2.8; the same: jax 0.10.2, jaxlib 0.10.2`."""
     base, head = versions["base"], versions["head"]
-    moved, kept = [], []
+    moved, kept = list[str](), list[str]()
     for name in sorted(base.keys() | head.keys()):
         before, after = base.get(name, "none"), head.get(name, "none")
         (kept if before == after else moved).append(f"{name} {before}" + ("" if before == after else f" -> {after}"))
