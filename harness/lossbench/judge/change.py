@@ -71,6 +71,7 @@ class Judgement:
     replicates: how many. control: the same for base against itself, nan where it was not measured. open: whether
     more replicates may still tell. suspect: a FAIL of the first stage, which is one only once it is confirmed.
     detectable: the slowdown from which on these replicates, all shifted alike, would have been a FAIL; else nan.
+    idle: invalid since the base itself has no answer, which nothing can be slower than.
     """
 
     verdict: Verdict
@@ -82,6 +83,7 @@ class Judgement:
     control: float
     detectable: float
     open: bool = False
+    idle: bool = False
     suspect: bool = False
 
 
@@ -159,7 +161,7 @@ def status(verdicts: Sequence[Judgement], *, strict: bool = False) -> int:
 
     That is where a cell is invalid, where no cell was decided, and, with `strict`, where one was not.
     """
-    said = {found.verdict for found in verdicts}
+    said = {found.verdict for found in verdicts if not found.idle}
     if "FAIL" in said:
         return 1
     return 2 if "INVALID" in said or "PASS" not in said or (strict and "INCONCLUSIVE" in said) else 0

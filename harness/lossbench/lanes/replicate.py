@@ -1,7 +1,8 @@
 """What one replicate does: the versions of each cell prepared in random order, then timed in turn in short blocks.
 
 A round is a palindrome of blocks (ABC CBA), so that a drift of the machine that is steady over its few
-milliseconds cancels exactly; the order is drawn anew for every round. One untimed call opens each block.
+milliseconds cancels exactly; the order is drawn anew for every round. One untimed call opens each block, unless a block
+is a single call, which is long enough to fill the caches itself.
 The versions read the same input arrays: were each given its own, where these happen to lie would be worth 1 to 2%
 of a process, and every block would begin with a cold cache; what a version allocates itself is its own.
 A round in which the system took the processor away, by its own count, says more of the neighbours than of the code:
@@ -76,10 +77,12 @@ def _one(
     own_work = [name for name in sessions if name not in extra]
     for name in drawn.sample(own_work, len(own_work)):
         own = replace(cell, case=replace(cell.case, loss=names.get(name, cell.case.loss)))
-        answer, prepared = sessions[name].prepared(own)
-        if prepared is None:
-            return Paired(status=answer.status, reason=f"{name}: {answer.reason}")
-        answers[name], ready[name] = answer, prepared
+        answers[name], prepared = sessions[name].prepared(own)
+        if prepared is not None:
+            ready[name] = prepared
+    for name in own_work:  # the base's first: what it cannot do either is no change
+        if name not in ready:
+            return Paired(status=answers[name].status, reason=f"{name}: {answers[name].reason}")
     for name in extra:  # the head's own load: the base's would share its luck with what it is compared with
         answers[name], ready[name] = answers[own_work[-1]], ready[own_work[-1]]
     if len({answer.digest for answer in answers.values()}) > 1:
@@ -130,7 +133,8 @@ def palindromes(
         there = drawn.sample(range(len(order)), len(order))
         for way, places in enumerate((there, there[::-1])):
             for place in places:
-                timed(order[place], wait, 1)
+                if loops > 1:
+                    timed(order[place], wait, 1)
                 before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
                 block[place, way] = timed(order[place], wait, loops + more[place]) / loops
                 taken[place, way] = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before

@@ -26,10 +26,11 @@ class Turning(Worker):
             return {"loops": calibrated(self._own, self._backend.wait, request["block_seconds"])}
 
     def _turn(self, request: Message) -> dict[str, Any]:
-        """One untimed call, then a block; seconds per call, and how often the system took the processor away."""
+        """A block; seconds per call, and how often the system took the processor away."""
         loops, wait = request["loops"], self._backend.wait
         with undisturbed():
-            timed(self._own, wait, 1)
+            if loops > 1:
+                timed(self._own, wait, 1)
             before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
             seconds = timed(self._own, wait, loops) / loops
             taken = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before

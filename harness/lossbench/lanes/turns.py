@@ -158,9 +158,11 @@ class Turns:
         answers: dict[str, Answer] = {}
         for side in drawn.sample(self._sides, len(self._sides)):
             answer = Answer(**side.ask({"do": "hold", "cell": asdict(cell)}, deadline))
+            answers[side.own.name] = answer
+        for side in self._sides:  # the base's first: what it cannot do either is no change
+            answer = answers[side.own.name]
             if answer.status != "ok":
                 return Paired(status=answer.status, reason=f"{side.own.name}: {answer.reason}")
-            answers[side.own.name] = answer
         if len({answer.digest for answer in answers.values()}) > 1:
             return Paired(status="skipped", reason="the interpreters draw other inputs for this case")
         loops = self._sides[0].ask({"do": "size", "block_seconds": BLOCK_SECONDS}, deadline)["loops"]

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -65,7 +65,8 @@ class Course:
             self.troubles += 1
             if self.troubles > 1 or paired.status in ("absent", "unsupported", "skipped"):
                 reason = f"{paired.status}: {paired.reason}"
-                self.judgement = without(reason, len(self.x), invalid=True)
+                idle = paired.reason.startswith("base: ")
+                self.judgement = replace(without(reason, len(self.x), invalid=True), idle=idle)
             return
         self.troubles = 0
         *control, head = log_ratios(paired.seconds_per_call, paired.preempted)
