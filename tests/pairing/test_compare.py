@@ -92,8 +92,8 @@ def test_what_is_said_of_each(faked: type[FakeReplicas]) -> None:
     assert verdicts(made) == {
         "same": {"PASS"}, "slow": {"FAIL"}, "once": {"PASS"}, "unsteady": {"INVALID"}, "dies": {"INVALID"},
     }  # fmt: skip
-    assert [made.names for made in faked.made[:2]] == [["base", "head"]] * 2
-    assert len(faked.made) == 2 + 2 * 2, "suspects are asked again in two interpreters started anew"
+    names = [["base", "head"]] * 4 + [["base", "control", "head"]] * 4
+    assert [made.names for made in faked.made] == names, "suspects are asked again in two interpreters started anew"
     slow = next(course for course in made.courses if course.cell.case.loss == "slow")
     assert slow.first is not None
     assert slow.first.suspect

@@ -26,12 +26,16 @@ from lossbench.pairing import cores
 from lossbench.spec.case import Cell, Lane
 
 ROUNDS: Final = 5
-FIRST_SHARE: Final = 0.7
-"""Of the budget, for the first stage where there are suspects to confirm."""
+MOST_RESERVED: Final = 0.3
+"""Of the budget, kept by the first stage for confirming its suspects."""
+START_SECONDS: Final = 6.0
+CONFIRMING_REPLICATES: Final = 24
+"""What confirming takes: frameworks started anew, and so many replicates of each suspect, about."""
 MOST_CELLS: Final = 60
 """In one process: waking a framework and compiling what several losses use is paid once for all of them."""
 REPLICATE_LIMIT_SECONDS: Final = 120.0
 LEAST_LIMIT_SECONDS: Final = 15.0
+IDLE_SECONDS: Final = 0.02
 CELL_SECONDS: Final = 0.3
 """First guess of what a replicate of a cell costs."""
 CONTROLLED: Final = 1.5
@@ -44,7 +48,7 @@ Tell = Callable[[int, int, float], None]
 class Course:
     """One cell on its way. x, control: of the present stage, as judged. first: how the first stage ended.
 
-    raw: every replicate's answer, of both stages. troubles: replicates without an answer, in a row.
+    raw: every replicate's answer, of both stages. troubles: replicates without an answer, in a row. pending: under way.
     """
 
     cell: Cell
@@ -55,7 +59,12 @@ class Course:
     first: Judgement | None = None
     raw: list[Paired] = field(default_factory=list)
     troubles: int = 0
+    pending: int = 0
     same_value: bool = True
+
+    def under_way(self) -> int:
+        """Replicates taken, or being taken."""
+        return len(self.raw) + self.pending
 
     def take(self, paired: Paired, rule: Rule) -> None:
         """Adds a replicate and judges anew at a look."""
@@ -110,48 +119,60 @@ class Campaign:
         self._began = time.monotonic()
         nothing = without("no replicate yet")
         self.courses = [Course(cell=cell, names=names, judgement=nothing) for cell, names in self.cells]
-        self._stage(self.courses, [v for v in self.versions if v.name != "control"], (0,), tell)
+        self._stage(self.courses, [v for v in self.versions if v.name != "control"], tell, spared=True)
         suspects = [course for course in self.courses if course.judgement.suspect]
         for course in suspects:
             course.first, course.x, course.control = course.judgement, [], []
             course.judgement = without("suspected; the budget ended before it was confirmed")
         if suspects:
             self.costs = {lane: cost * CONTROLLED for lane, cost in self.costs.items()}
-            self._stage(suspects, self.versions, (0, 1), tell)
+            self._stage(suspects, self.versions, tell, spared=False)
         self.seconds = time.monotonic() - self._began
         return self.courses
 
     def _stage(
-        self, courses: Sequence[Course], versions: Sequence[Version], ways: Sequence[int], tell: Tell | None
+        self, courses: Sequence[Course], versions: Sequence[Version], tell: Tell | None, *, spared: bool
     ) -> None:
+        """spared: whether a lane's second interpreter is started only where a core has nothing else to do."""
         with ExitStack() as stack:
             lanes = dict.fromkeys(course.cell.lane for course in courses)
             make = self.started or (lambda lane, made, seed: Replicas(lane, made, seed=seed))
             sources = {
                 (lane, way): stack.enter_context(make(lane, versions, 2 * self.seed + way))
                 for lane in lanes
-                for way in ways
+                for way in (0, 1)
             }
 
             def step(line: tuple[Lane, int], core: int) -> bool:
                 group = self._chosen(line[0], courses)
-                if group:
+                if group is None:
+                    time.sleep(IDLE_SECONDS)
+                elif group:
                     self._replicate(sources[line], group, core)
                     if tell is not None:
                         settled = sum(not course.judgement.open for course in self.courses)
                         tell(settled, len(self.courses), max(0.0, self._left(self.courses)))
-                return bool(group)
+                return group is None or bool(group)
 
-            cores.shared(sources, step, self.places[: len(sources)])
+            cores.shared(sources, step, self.places, lambda line: spared and line[1] > 0)
 
-    def _chosen(self, lane: Lane, courses: Sequence[Course]) -> Sequence[Course]:
-        """Open cells of a lane with the fewest replicates, as many as there is time for; a lost one goes alone."""
-        waiting = sorted((c for c in courses if c.cell.lane == lane and c.judgement.open), key=lambda c: len(c.raw))
-        fit = int(self._left(courses) / self.costs.get(lane, CELL_SECONDS))
-        if fit < 1 or not waiting:
-            return ()
-        together = [course for course in waiting if not course.troubles]
-        return together[: min(MOST_CELLS, fit)] if together else waiting[:1]
+    def _chosen(self, lane: Lane, courses: Sequence[Course]) -> Sequence[Course] | None:
+        """Open cells of a lane with the fewest replicates, as many as there is time for; a lost one goes alone.
+
+        Nothing: there are none. None: another core is at all that the next look needs.
+        """
+        with self._counting:
+            waiting = sorted((c for c in courses if c.cell.lane == lane and c.judgement.open), key=Course.under_way)
+            fit = int(self._left(courses) / self.costs.get(lane, CELL_SECONDS))
+            if fit < 1 or not waiting:
+                return ()
+            looks = self.rule.looked(any(course.first is not None for course in waiting))
+            short = [c for c in waiting if len(c.x) + c.pending < min((n for n in looks if n > len(c.x)), default=0)]
+            together = [course for course in short if not course.troubles]
+            group = together[: min(MOST_CELLS, fit)] if together else short[:1]
+            for course in group:
+                course.pending += 1
+            return group or None
 
     def _replicate(self, source: Source, group: Sequence[Course], core: int) -> None:
         source.ready()
@@ -167,12 +188,15 @@ class Campaign:
         )  # fmt: skip
         with self._counting:
             for course, paired in zip(group, found, strict=True):
+                course.pending -= 1
                 course.take(paired, self.rule)
         spent = (time.monotonic() - started) / len(group)
         known = self.costs.get(source.lane)
         self.costs[source.lane] = spent if known is None else float(np.sqrt(known * spent))
 
     def _left(self, courses: Sequence[Course]) -> float:
-        """Seconds of the budget; while there are suspects the first stage leaves some for the second."""
-        waiting = any(course.judgement.suspect for course in courses)
-        return self.budget_seconds * (FIRST_SHARE if waiting else 1.0) - (time.monotonic() - self._began)
+        """Seconds of the budget; the first stage leaves what its suspects will need."""
+        each = (self.costs.get(c.cell.lane, CELL_SECONDS) for c in courses if c.judgement.suspect)
+        work = CONFIRMING_REPLICATES * CONTROLLED * sum(each) / len(self.places)
+        reserved = min(MOST_RESERVED * self.budget_seconds, START_SECONDS + work) if work else 0.0
+        return self.budget_seconds - reserved - (time.monotonic() - self._began)

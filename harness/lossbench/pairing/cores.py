@@ -17,10 +17,16 @@ def allowed() -> tuple[int, ...]:
     return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else (-1,)
 
 
-def shared(lines: Iterable[Line], step: Callable[[Line, int], bool], cores: Sequence[int]) -> None:
+def shared(
+    lines: Iterable[Line],
+    step: Callable[[Line, int], bool],
+    cores: Sequence[int],
+    spare: Callable[[Line], bool] = lambda _: False,
+) -> None:
     """Until no line has more to do. A line is never on two cores at once. What a step raises ends all, and is raised.
 
-    step: takes a line and a core, does one step, says whether the line has more to do.
+    step: takes a line and a core, does one step, says whether the line has more to do. spare: of a line that only
+    serves where a core would stand idle.
     """
     spent = dict.fromkeys(lines, 0.0)
     free, busy = list(spent), 0
@@ -35,7 +41,7 @@ def shared(lines: Iterable[Line], step: Callable[[Line, int], bool], cores: Sequ
                     turn.wait()
                 if failed or not free:
                     return
-                line = min(free, key=spent.__getitem__)
+                line = min(free, key=lambda line: (spare(line), spent[line]))
                 free.remove(line)
                 busy += 1
             started, more, done = time.monotonic(), False, False
