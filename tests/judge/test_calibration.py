@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm
 
 from lossbench.judge import calibration
-from lossbench.judge.calibration import FAIL, INCONCLUSIVE, INVALID, PASS, Rate, gate_runs, stage
+from lossbench.judge.calibration import FAIL, INCONCLUSIVE, INVALID, PASS, Pool, Rate, gate_runs, stage
 from lossbench.judge.change import Rule, judge
 from lossbench.judge.rivals import RIVALS, comparisons
 
@@ -20,29 +20,46 @@ CODES = {"PASS": PASS, "FAIL": FAIL, "INVALID": INVALID, "INCONCLUSIVE": INCONCL
 @pytest.mark.parametrize(("shift", "sd", "drift"), [(0, 0.02, 0), (0.05, 0.03, 0), (0.03, 0.05, 0.03), (0, 0.01, 0.06)])
 def test_many_at_once_are_each_as_judged(shift: float, sd: float, drift: float, confirming: bool) -> None:
     rule, draws = Rule(cells=20), np.random.default_rng(2)
-    x, control = shift + sd * draws.standard_t(3, (60, 50)), drift + sd * draws.standard_t(3, (60, 50))
+    x, control = shift + sd * draws.standard_t(3, (60, 80)), drift + sd * draws.standard_t(3, (60, 80))
     said, taken = stage(x, control, rule, confirming=confirming)
     for row in range(len(x)):
-        for n in rule.looks:
-            found = judge(x[row, :n], control[row, :n], rule, confirming=confirming)
+        for n in rule.looked(confirming):
+            found = judge(x[row, :n], control[row, : n if confirming else 0], rule, confirming=confirming)
             if not found.open:
                 break
         assert said[row] == (FAIL if found.suspect else CODES[found.verdict])
         assert taken[row] == n
 
 
+def pool(draws: np.random.Generator, sd: float, change: float = 0.0, size: int = 400) -> Pool:
+    """Base, control and head, each load off by its own: their ratios by sqrt(2) times as much."""
+    base, control, head = sd / np.sqrt(2) * draws.standard_normal((3, size))
+    return Pool(x=head - base + math.log1p(change), control=control - base, unchanged=not change)
+
+
 def test_rates_on_known_noise() -> None:
     rule, draws = Rule(cells=50), np.random.default_rng(4)
-    cells = [0.02 * draws.standard_normal(400) for _ in range(4)]
-    still = [0.02 * draws.standard_normal(400) for _ in range(4)]
-    said, taken = gate_runs([x - np.median(x) for x in cells], still, rule, 400, seed=1)
-    assert said.shape == taken.shape == (400, 50)
+    said, taken = gate_runs([pool(draws, 0.02) for _ in range(4)], rule, 400, seed=1)
+    assert said.shape == (400, 50)
+    assert taken.shape == (2, 400, 50)
     assert (said == FAIL).any(axis=1).mean() <= 0.02
     assert (said == PASS).mean() > 0.98
-    at_once = norm.cdf(math.log(1.03) / 0.02) ** 6  # all six below the margin
-    assert (taken == 6).mean() == pytest.approx(at_once, abs=0.05)
-    slower, _ = gate_runs([x + math.log(1.10) for x in cells], still, rule, 40, seed=1)
+    at_once = norm.cdf(math.log(1.025) / 0.02) ** 3  # all three below the margin
+    assert (taken[0] == 3).mean() == pytest.approx(at_once, abs=0.03)
+    assert ((taken[1] > 0) <= (taken[0] > 3)).all(), "three are too few to suspect"
+    slower, again = gate_runs([pool(draws, 0.02, 0.10) for _ in range(4)], rule, 40, seed=1)
     assert (slower == FAIL).mean() > 0.99
+    assert (again[1] >= 12).mean() > 0.99
+
+
+def test_drawing_takes_its_accidental_centre_from_unchanged_code_alone() -> None:
+    """Twelve replicates whose head happened to be 4% off, three times as much as their spread."""
+    draws = np.random.default_rng(6)
+    x, control = 0.04 + 0.013 * draws.standard_normal(12), 0.013 * draws.standard_normal(12)
+    for unchanged, middle in ((True, 0.0), (False, 0.04)):
+        drawn, still = Pool(x=x, control=control, unchanged=unchanged).drawn(400, 50, draws)
+        assert np.mean(drawn) == pytest.approx(middle, abs=0.008)
+        assert np.mean(still) == pytest.approx(0, abs=0.003)
 
 
 def test_wilsons_interval() -> None:
@@ -95,12 +112,12 @@ def test_codes_are_distinct() -> None:
 
 
 def test_the_worst_case_stays_within_what_is_allowed() -> None:
-    """A head exactly 1% slower with no margin beyond that: 40,000 cells, each stage on replicates of its own."""
+    """A head exactly 1% slower with no margin beyond that: 4,000 cells, each stage on replicates of its own."""
     rule, draws = Rule(cells=20, margin=0.01), np.random.default_rng(12)
-    x = math.log(1.01) + 0.03 * draws.standard_t(3, (2, 40_000, 50))
-    still = np.zeros((40_000, 50))
+    x = math.log(1.01) + 0.03 * draws.standard_t(3, (2, 4_000, 80))
+    still = np.zeros((4_000, 80))
     first, _ = stage(x[0], still, rule, confirming=False)
     again, _ = stage(x[1], still, rule, confirming=True)
     for hits, allowed in (((first == FAIL), rule.screen), ((first == FAIL) & (again == FAIL), rule.alarm / rule.cells)):
-        assert hits.mean() <= allowed + 4 * math.sqrt(allowed * (1 - allowed) / 40_000)
+        assert hits.mean() <= allowed + 4 * math.sqrt(allowed * (1 - allowed) / 4_000)
     assert (first == FAIL).mean() > 0.05, "the first stage is as lenient as it says"

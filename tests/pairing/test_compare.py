@@ -13,9 +13,10 @@ import pytest
 
 from lossbench import BadInput
 from lossbench.__main__ import main
-from lossbench.commands.compare import fraction
+from lossbench.commands.timing import fraction
 from lossbench.judge.change import Rule
 from lossbench.lanes.measurement import Paired
+from lossbench.lanes.versions import Version
 from lossbench.pairing import campaign as campaigns
 from lossbench.pairing import trees
 from lossbench.pairing.campaign import Campaign
@@ -32,7 +33,7 @@ class FakeReplicas:
     noise: ClassVar[np.random.Generator] = np.random.default_rng(5)
 
     def __init__(self, lane: Lane, versions: Sequence[Any], *, seed: int) -> None:  # noqa: ARG002
-        self.lane, self.asked = lane, 0
+        self.lane, self.names = lane, [version.name for version in versions]
         FakeReplicas.made.append(self)
 
     def __enter__(self) -> FakeReplicas:
@@ -45,17 +46,20 @@ class FakeReplicas:
     def ready(self) -> None: ...
 
     def replicate(self, cells: Sequence[Any], **_: Any) -> list[Paired]:
-        self.asked += 1
         return [self.paired(cell) for cell, _ in cells]
 
     def paired(self, cell: Cell) -> Paired:
-        name, first = cell.case.loss, sum(made.lane == self.lane for made in FakeReplicas.made) == 1
+        name = cell.case.loss
         if name == "dies":
             return Paired(status="crashed", reason="killed by SIGSEGV")
-        factor = {"slow": 1.10, "once": 1.10 if first else 1.0}.get(name, 1.0)
-        control = 1.10 if name == "unsteady" else 1.0
-        seconds = np.exp(0.005 * self.noise.standard_normal((4, 3, 2))) * np.array([1, control, factor])[:, None]
-        return Paired(status="ok", loops=1, seconds_per_call=seconds, preempted=np.zeros((4, 3, 2), np.int64))
+        first = "control" not in self.names
+        head = {"slow": 1.10, "unsteady": 1.10, "once": 1.10 if first else 1.0}.get(name, 1.0)
+        factors = {"base": 1.0, "control": 1.10 if name == "unsteady" else 1.0, "head": head}
+        shape = (4, len(self.names), 2)
+        seconds = np.array([factors[own] for own in self.names])[:, None] * np.exp(
+            0.005 * self.noise.standard_normal(shape)
+        )
+        return Paired(status="ok", loops=1, seconds_per_call=seconds, preempted=np.zeros(shape, np.int64))
 
 
 @pytest.fixture
@@ -70,7 +74,8 @@ def carried(names: Sequence[str], budget_seconds: float = 60.0) -> Campaign:
         (Cell(case=Case(loss=name, shape=(4,)), binding="b", lane=lane, operation="grad"), {})
         for name in names for lane in LANES
     ]  # fmt: skip
-    made = Campaign(versions=(), cells=cells, rule=Rule(cells=len(cells)), budget_seconds=budget_seconds)
+    versions = [Version(name=name, path="", builtin=False) for name in ("base", "control", "head")]
+    made = Campaign(versions=versions, cells=cells, rule=Rule(cells=len(cells)), budget_seconds=budget_seconds)
     made.run()
     return made
 
@@ -87,7 +92,8 @@ def test_what_is_said_of_each(faked: type[FakeReplicas]) -> None:
     assert verdicts(made) == {
         "same": {"PASS"}, "slow": {"FAIL"}, "once": {"PASS"}, "unsteady": {"INVALID"}, "dies": {"INVALID"},
     }  # fmt: skip
-    assert len(faked.made) == 4, "suspects are asked again in interpreters started anew"
+    names = [["base", "head"]] * 4 + [["base", "control", "head"]] * 4
+    assert [made.names for made in faked.made] == names, "suspects are asked again in two interpreters started anew"
     slow = next(course for course in made.courses if course.cell.case.loss == "slow")
     assert slow.first is not None
     assert slow.first.suspect
@@ -100,7 +106,7 @@ def test_what_is_said_of_each(faked: type[FakeReplicas]) -> None:
 def test_replicates_go_where_the_verdict_is_open() -> None:
     made = carried(["same", "slow"])
     taken = {course.cell.case.loss: len(course.raw) for course in made.courses}
-    assert taken["same"] == 6, "a quiet cell is settled at the first look"
+    assert taken["same"] == 3, "a quiet cell is settled at the first look"
     assert taken["slow"] > 12
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from lossbench.__main__ import main
+from lossbench.judge.calibration import Rate
 from lossbench.judge.change import Rule
 from lossbench.lanes.measurement import Paired
+from lossbench.lanes.replicate import further
 from lossbench.lanes.versions import Version
-from lossbench.pairing import figures, rates, trees
+from lossbench.pairing import bars, figures, rates, trees
+from lossbench.pairing import campaign as campaigns
 from lossbench.pairing.rates import SLOWDOWNS, Samples, measure, versions
 from lossbench.pairing.sides import sides
 from lossbench.spec.case import Case, Cell, Lane
@@ -27,7 +31,7 @@ class FakeReplicas:
     """A machine whose every process is off by 10%, and whose pairs within a process are off by 1%."""
 
     def __init__(self, lane: Lane, made: Sequence[Version], *, seed: int) -> None:
-        self.lane, self.made, self.draws = lane, made, np.random.default_rng(seed)
+        self.lane, self.made, self.draws = lane, made, np.random.default_rng(seed + 5)
 
     def __enter__(self) -> FakeReplicas:
         return self
@@ -35,6 +39,8 @@ class FakeReplicas:
     def __exit__(self, *_: object) -> None: ...
 
     def ready(self) -> None: ...
+
+    def close(self) -> None: ...
 
     def replicate(self, cells: Sequence[Any], **_: Any) -> list[Paired]:
         factors = np.array([1 + version.extra for version in self.made])
@@ -52,7 +58,7 @@ class FakeReplicas:
 def _faked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "Replicas", FakeReplicas)
     monkeypatch.setattr(rates, "MOST_REPLICATES", 64)
-    monkeypatch.setattr(figures, "POWER_RUNS", 40)
+    monkeypatch.setattr(figures, "POWER_CELLS", 2000)
 
 
 def test_what_is_measured_is_what_was_there() -> None:
@@ -68,17 +74,20 @@ def test_what_is_measured_is_what_was_there() -> None:
     assert gate.found[0.05].share > 0.95
     assert gate.found[0.20].share > 0.99
     assert others[0].alarms.share > 0.2, "no rule within a process can see that processes differ"
-    text = "\n".join(figures.lines(measured, [gate, *others]))
-    assert "suites with a false alarm" in text
+    assert any("MISSED" in line for line in bars.verdicts(measured, replace(gate, suites=Rate(hits=9, trials=300)), ()))
+    assert not any("MISSED" in line for line in bars.verdicts(measured, gate, ()))
     record = figures.record(measured, [gate, *others])
     assert json.loads(json.dumps(record))["gates"][0]["found"]["0.2"]["share"] > 0.99
 
 
-def test_a_slowdown_that_is_no_whole_number_of_calls_is_not_claimed() -> None:
+def test_what_a_whole_number_of_calls_plants_too_much_is_taken_off() -> None:
     own = Samples(cell=CELL)
-    seconds, preempted = np.ones((4, 2 + len(SLOWDOWNS) + 1, 2)), np.zeros((4, 9, 2), np.int64)
-    own.take(Paired(status="ok", loops=10, seconds_per_call=seconds, preempted=preempted), SLOWDOWNS)
-    assert set(own.slow) == {0.10, 0.20}
+    calls = [0, 0, 0, *(further(x, 10) for x in SLOWDOWNS)]
+    assert calls[3:] == [1, 1, 1, 1, 1, 2]
+    seconds = np.ones((4, len(calls), 2)) * (1 + np.array(calls)[:, None] / 10)
+    own.take(Paired(status="ok", loops=10, seconds_per_call=seconds, preempted=np.zeros(seconds.shape, int)), SLOWDOWNS)
+    assert {x: found[0] for x, found in own.slow.items()} == pytest.approx({x: np.log1p(x) for x in SLOWDOWNS})
+    assert {x for x, count in own.planted.items() if count} == {0.10, 0.20}
     own.take(Paired(status="crashed", reason="gone"), SLOWDOWNS)
     assert len(own.head) == 1
 
@@ -94,7 +103,7 @@ def called(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
 def test_plan(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("plan", "--detect", "5%", "--loss", "huber", "--backend", "torch", "--budget", "30s")
     found = json.loads(called(monkeypatch, capsys, *words, "--json"))
-    assert found["margin"] == pytest.approx(0.03)
+    assert found["margin"] == pytest.approx(0.025)
     planned = sides(trees.builtin(), trees.builtin(), losses=["huber"], backends=["torch"]).cells
     assert [row["cell"] for row in found["cells"]] == [cell.id for cell, _ in planned]
     assert all(12 <= row["processes"] <= 100 for row in found["cells"])
@@ -104,6 +113,12 @@ def test_plan(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 
 def test_calibrate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(figures, "RUNS", 200)
-    out = called(monkeypatch, capsys, "calibrate", "--backend", "torch", "--budget", "30s", "--hogs", "1")
-    assert "lossbench compare, margin 3%" in out
+    monkeypatch.setattr(campaigns, "Replicas", FakeReplicas)
+    words = ("--backend", "torch", "--loss", "huber", "--budget", "150s", "--hogs", "1")
+    out = called(monkeypatch, capsys, "calibrate", *words)
+    assert "lossbench compare, margin 2.5%" in out
     assert "pytest-benchmark, min 5%" in out
+    assert "benchmatrix" in out
+    bar = [line for line in out.splitlines() if line.startswith(("met", "MISSED"))]
+    assert len(bar) == 6, "suites, two slowdowns, undecided twice, seconds"
+    assert "60 PASS" in out

@@ -5,92 +5,161 @@ from __future__ import annotations
 import json as jsonlib
 import subprocess
 import sys
-from contextlib import ExitStack
-from dataclasses import replace
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from lossbench.bench.hunting import budget as budgets
-from lossbench.commands.compare import fraction
 from lossbench.commands.options import Backends, Json, chosen, words
 from lossbench.commands.progress import progress_bar
+from lossbench.commands.timing import MARGIN, fraction
 from lossbench.judge.calibration import Rate
 from lossbench.judge.change import Rule
 from lossbench.lanes.backends import BACKENDS
-from lossbench.pairing import figures, rates, trees
-from lossbench.pairing.campaign import Campaign
-from lossbench.pairing.sides import sides
-from lossbench.spec import catalogue
-from lossbench.spec.case import Cell
+from lossbench.pairing import bars, figures, peers, rates, trees, whole
+from lossbench.pairing.campaign import Tell
+from lossbench.pairing.rates import Measured
+from lossbench.pairing.sides import Sides, sides
+from lossbench.pairing.whole import Whole
 from lossbench.spec.errors import BadInput
 
 Loss = Annotated[str, typer.Option("--loss", help="Losses to measure with, comma-separated.")]
-Budget = Annotated[str, typer.Option("--budget", help="How long to measure: 5m is the short form, 90m the long one.")]
-Margin = Annotated[str, typer.Option("--margin", help="The gate's margin: 3% or 0.03.")]
-Cells = Annotated[int, typer.Option("--cells", min=1, help="Of a suite whose gate runs are drawn.")]
-Runs = Annotated[int, typer.Option("--runs", min=0, help="Whole gate runs on unchanged code as well, 2 minutes each.")]
+Budget = Annotated[str, typer.Option("--budget", help="How long in all: 5m is the short form.")]
+Margin = Annotated[str, typer.Option("--margin", help="The gate's margin: 2.5% or 0.025.")]
+Runs = Annotated[
+    int, typer.Option("--runs", min=0, help="Whole gate runs on the unchanged quick profile, 2 minutes each.")
+]
 Hogs = Annotated[int, typer.Option("--hogs", min=0, help="Processes that only burn time, to be in the way.")]
+Long = Annotated[bool, typer.Option("--long", help="The long form, 90 minutes: see docs/how-we-time.md.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of orders and of what is drawn.")]
 
 HOG = "while True: pass"
-RUN_SECONDS = 120.0
+LOSSES = "huber,binary_crossentropy,kl_divergence,dice"
+LEAST_SECONDS = 20.0
+OVERHEAD_SECONDS = 20.0
+LONG = {"quiet": 1200.0, "hogs": 600.0, "suites": 60, "suite_cells": 50, "suite_seconds": 45.0, "peers": 420.0}
+"""Seconds of measuring, alone and beside two hogs; small gate runs end to end; seconds for another gate's program."""
 
 
 def command(
-    loss: Loss = "huber", backend: Backends = "", budget: Budget = "5m", margin: Margin = "3%", cells: Cells = 50,
-    runs: Runs = 0, hogs: Hogs = 0, seed: Seed = 0, json: Json = False,
+    loss: Loss = LOSSES, backend: Backends = "", budget: Budget = "5m", margin: Margin = MARGIN, runs: Runs = 1,
+    hogs: Hogs = 0, long: Long = False, seed: Seed = 0, json: Json = False,
 ) -> None:  # fmt: skip
     """How often would `compare` cry wolf here, and what would it find?
 
-    Gate runs are drawn from replicates of unchanged code and of planted slowdowns: further calls, really made. Other
-    gates' rules are computed on the same samples. Exit status 0; 2 where nothing could be measured.
+    Gate runs over suites as large as the quick profile are drawn from replicates of unchanged code and of planted
+    slowdowns: further calls, really made. Other gates' rules are computed on the same samples. Whole runs show what the
+    time limit costs. Exit status 0; 2 where nothing could be measured.
 
-    Example: lossbench calibrate --budget 5m
-    Example: lossbench calibrate --budget 90m --runs 60 --hogs 2
+    Example: lossbench calibrate
+    Example: lossbench calibrate --long
     """
     backends = words(backend) and chosen("--backend", backend, tuple(BACKENDS))
-    found = sides(trees.builtin(), trees.builtin(), losses=words(loss), backends=backends, operations=("grad",))
-    large = [cell for cell, _ in found.cells]
-    chosen_cells = [*large, *(_small(cell) for cell in large)]
-    rule = Rule(cells=cells, margin=fraction(margin))
-    alarms = 0
-    with ExitStack() as stack, progress_bar(Console(stderr=True)) as progress:
-        for _ in range(hogs):
-            stack.callback(_end, subprocess.Popen([sys.executable, "-c", HOG]))
-        made = rates.versions(trees.builtin())
-        measured = rates.measure(made, chosen_cells, budgets.seconds(budget), seed=seed, tell=progress)
-        for number in range(runs):
-            own = Rule(cells=len(found.cells), margin=rule.margin)
-            campaign = Campaign(
-                versions=found.versions, cells=found.cells, rule=own, budget_seconds=RUN_SECONDS, seed=seed + number
-            )
-            alarms += any(course.judgement.verdict == "FAIL" for course in campaign.run(progress))
-    if not figures.usable(measured):
+    code = trees.builtin()
+    every = sides(code, code, backends=backends, operations=("grad",))
+    some = sides(code, code, losses=words(loss), backends=backends, operations=("grad",))
+    rule = Rule(cells=len(every.cells), margin=fraction(margin))
+    left = budgets.seconds(budget) - runs * bars.MOST_SECONDS - OVERHEAD_SECONDS
+    seconds = LONG["quiet"] if long else max(LEAST_SECONDS, left)
+    with progress_bar(Console(stderr=True)) as tell:
+        with burning(hogs):
+            said = _measured(some, rule, seconds, seed, tell, budget)
+            wholes = [
+                whole.run(every.versions, every.cells, rule, bars.MOST_SECONDS, seed + n, tell) for n in range(runs)
+            ]
+        further = _long(every, some, rule, seed, tell, budget) if long else {}
+    measured, gates = said
+    if json:
+        print(jsonlib.dumps(_record(measured, gates, wholes, hogs) | further, indent=1, default=str))
+        return
+    for line in _lines(measured, gates, wholes, rule, hogs):
+        typer.echo(line)
+    for line in further.get("lines", ()):
+        typer.echo(line)
+
+
+def _measured(
+    some: Sides, rule: Rule, seconds: float, seed: int, tell: Tell, budget: str
+) -> tuple[Measured, list[figures.Gate]]:
+    """Error rates from replicates of the chosen losses. BadInput where there was no time for enough of them."""
+    found = rates.measure(rates.versions(trees.builtin()), [c for c, _ in some.cells], seconds, seed=seed, tell=tell)
+    if not figures.usable(found):
         raise BadInput(
             subject="--budget",
             expected=f"time for {figures.LEAST_REPLICATES} replicates of a cell",
             received=budget,
-            remedy="give more, or fewer losses and backends",
+            remedy="give more, or fewer losses, backends and --runs",
         )
-    gates = [figures.ours(measured, rule, seed=seed), *figures.others(measured)]
-    whole = Rate(hits=alarms, trials=runs)
-    if json:
-        print(jsonlib.dumps(figures.record(measured, gates) | {"whole_runs": [alarms, runs], "hogs": hogs}, indent=1))
-        return
-    typer.echo("\n".join(figures.lines(measured, gates)))
-    if runs:
-        low, high = whole.interval
-        typer.echo(f"whole gate runs on unchanged code: {alarms} of {runs} raised an alarm [{low:.1%}, {high:.1%}]")
+    return found, [figures.ours(found, rule, seed=seed), *figures.others(found)]
+
+
+def _long(every: Sides, some: Sides, rule: Rule, seed: int, tell: Tell, budget: str) -> dict[str, Any]:
+    """What the long form adds: the same beside two hogs, many small gate runs end to end, other gates' own programs."""
+    with burning(2):
+        loaded, gates = _measured(some, rule, LONG["hogs"], seed + 1, tell, budget)
+    alarms, verdicts = 0, []
+    small = Rule(cells=int(LONG["suite_cells"]), margin=rule.margin)
+    for number in range(int(LONG["suites"])):
+        cells = whole.suite(every.cells, small.cells, seed + number)
+        made = whole.run(every.versions, cells, small, LONG["suite_seconds"], seed + number, tell)
+        alarms += made.alarm
+        verdicts.append(made.inconclusive.share)
+    ran = Rate(hits=alarms, trials=len(verdicts))
+    real = peers.compare_fail(LONG["peers"])
+    return {
+        "hogs": figures.record(loaded, gates), "suites_end_to_end": figures.written(ran),
+        "pytest_benchmark": {f"{slowdown:g}": figures.written(found) for slowdown, found in real.items()},
+        "lines": [
+            "", "beside two processes that only burn time:", *bars.noise(loaded), *bars.table(gates, rule.cells),
+            *bars.verdicts(loaded, gates[0], ()), "",
+            f"{ran.trials} gate runs of {small.cells} unchanged cells, end to end, {LONG['suite_seconds']:.0f} s each: "
+            f"with a false alarm {bars.said(ran)}; {sum(verdicts) / max(1, len(verdicts)):.1%} of cells inconclusive",
+            *(
+                f"pytest-benchmark itself, compare-fail={peers.RULE}, planted {slowdown:+.0%}: "
+                f"fails {bars.said(found)} of {found.trials}"
+                for slowdown, found in real.items()
+            ),
+        ],
+    }  # fmt: skip
+
+
+def _lines(measured: Measured, gates: list[figures.Gate], wholes: list[Whole], rule: Rule, hogs: int) -> Iterator[str]:
+    """The measurement for a person: noise, the table, then the bars."""
+    yield from bars.noise(measured)
     costs = ", ".join(f"{lane} {seconds:.2f} s" for lane, seconds in measured.replicate_seconds.items())
-    typer.echo(f"{measured.seconds:.0f} s; a replicate of a cell with its six slowed copies: {costs}")
+    yield f"a replicate of a cell with its control and six slowed copies: {costs}"
+    yield ""
+    yield f"suites of {rule.cells} cells; measured for {measured.seconds:.0f} s on {whole.on()}" + (
+        f" beside {hogs} hogs" if hogs else ""
+    )
+    yield from bars.table(gates, rule.cells)
+    yield ""
+    yield from bars.verdicts(measured, gates[0], wholes)
 
 
-def _small(cell: Cell) -> Cell:
-    """The same on small arrays, where a block is many calls and a slowdown of 2% can be planted as whole ones."""
-    shape = catalogue.load(backend="").find(cell.case.loss).shapes["small"]
-    return replace(cell, case=replace(cell.case, shape=tuple(shape)))
+def _record(measured: Measured, gates: list[figures.Gate], wholes: list[Whole], hogs: int) -> dict[str, Any]:
+    return figures.record(measured, gates) | {
+        "hogs_beside": hogs,
+        "whole_runs": [
+            {
+                "seconds": made.seconds, "verdicts": dict(made.verdicts), "replicates": made.replicates,
+                "undecided": made.undecided,
+            }
+            for made in wholes
+        ],
+    }  # fmt: skip
+
+
+@contextmanager
+def burning(hogs: int) -> Iterator[None]:
+    """So many processes that only burn time, until the end."""
+    with ExitStack() as stack:
+        for _ in range(hogs):
+            stack.callback(_end, subprocess.Popen([sys.executable, "-c", HOG]))
+        yield
 
 
 def _end(hog: subprocess.Popen[bytes]) -> None:

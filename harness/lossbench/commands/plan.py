@@ -10,21 +10,21 @@ import typer
 from rich.console import Console
 
 from lossbench.bench.hunting import budget as budgets
-from lossbench.commands.compare import fraction
 from lossbench.commands.options import Backends, Json, Losses, chosen, words
 from lossbench.commands.progress import progress_bar
-from lossbench.judge.calibration import FAIL, gate_runs
+from lossbench.commands.timing import fraction
+from lossbench.judge.calibration import FAIL, Pool, gate_runs
 from lossbench.judge.change import Rule
 from lossbench.lanes.backends import BACKENDS
-from lossbench.pairing import figures, rates, trees
+from lossbench.pairing import cores, figures, rates, trees
 from lossbench.pairing.sides import sides
 from lossbench.spec.errors import BadInput
 
 Detect = Annotated[str, typer.Option("--detect", help="The slowdown to be seen: 3% or 0.03.")]
 Pilot = Annotated[str, typer.Option("--budget", help="How long to measure this machine's noise first.")]
 
-MARGIN_SHARE = 0.6
-"""Of the slowdown to be seen: a median must exceed the margin, and half of them would fall short of the slowdown."""
+MARGIN_SHARE = 0.5
+"""Of the slowdown to be seen: the centre must exceed the margin, and half of all centres fall short of the slowdown."""
 RUNS = 2000
 LEAST = 6
 
@@ -54,14 +54,19 @@ def command(
             received=budget,
             remedy="give more, or fewer losses and backends",
         )
-    total = sum(row["seconds"] for row in rows)
+    used = min(len(cores.allowed()), len(measured.replicate_seconds))
+    total = sum(row["unchanged_seconds"] for row in rows) / used + max(row["seconds"] for row in rows)
     if json:
         print(jsonlib.dumps({"detect": size, "margin": rule.margin, "seconds": total, "cells": rows}, indent=1))
         return
-    typer.echo(f"to see {size:+.1%}, with --margin {rule.margin:.1%}: about {total:.0f} s for {len(rows)} cells")
+    typer.echo(
+        f"to see {size:+.1%}, with --margin {rule.margin:.2%}: --budget {total:.0f}s and the start of the frameworks, "
+        f"for {len(rows)} cells of which one is slower, on {used} cores"
+    )
     for row in rows:
         typer.echo(
-            f"{row['processes']:>5.1f} processes {row['seconds']:>6.1f} s  found {row['found']:>6.1%}  "
+            f"{row['processes']:>5.1f} processes {row['seconds']:>6.1f} s where slower, "
+            f"{row['unchanged_processes']:>5.1f} where not  found {row['found']:>6.1%}  "
             f"noise {row['robust_sd']:.1%} ({row['pilot']} replicates)  {row['cell']}"
         )
 
@@ -69,9 +74,13 @@ def command(
 def _row(own: rates.Samples, rule: Rule, size: float, measured: rates.Measured) -> dict[str, Any]:
     """One cell: its noise, and what the gate would need and find with a slowdown of that size."""
     x, control = np.array(own.head), np.array(own.control)
-    said, taken = gate_runs([x + np.log1p(size)], [control], rule, max(1, RUNS // rule.cells), seed=0)
-    processes = float(taken.mean())
+    runs, each = max(1, RUNS // rule.cells), measured.replicate_seconds[own.cell.lane.id]
+    slowed, still = (Pool(x=x + shift, control=control, unchanged=not shift) for shift in (np.log1p(size), 0.0))
+    said, taken = gate_runs([slowed], rule, runs, seed=0)
+    _, untouched = gate_runs([still], rule, runs, seed=0)
+    processes, few = (float(counts.sum(axis=0).mean()) for counts in (taken, untouched))
     return {
         "cell": own.cell.id, "robust_sd": figures.spread(own.head), "pilot": len(x), "processes": processes,
-        "seconds": processes * measured.replicate_seconds[own.cell.lane.id], "found": float((said == FAIL).mean()),
+        "seconds": processes * each, "unchanged_processes": few, "unchanged_seconds": few * each,
+        "found": float((said == FAIL).mean()),
     }  # fmt: skip

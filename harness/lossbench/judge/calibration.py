@@ -1,20 +1,21 @@
 """How often the gate is wrong: its rule on thousands of gate runs, each drawn from replicates that were measured.
 
-`stage` says for many cells at once exactly what `judge` says for one; resampling assumes that replicates are
+`stage` says for many cells at once exactly what `judge` says for one; drawing replicates assumes that they are
 independent, as the rule does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from lossbench.judge.change import SMALLEST_EFFECT, Rule
-from lossbench.judge.looks import Ranks, Reals, ranks
+from lossbench.judge.change import Rule, fails, moved, passes
+from lossbench.judge.looks import Reals
 
 OPEN: Final = 0
 PASS: Final = 1
@@ -23,6 +24,8 @@ INVALID: Final = 3
 INCONCLUSIVE: Final = 4
 
 Codes = npt.NDArray[np.int8]
+Counts = npt.NDArray[np.int64]
+More = Callable[[Counts, int, int], tuple[Reals, Reals]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,60 +49,77 @@ class Rate:
         return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
-def stage(x: Reals, control: Reals, rule: Rule, *, confirming: bool) -> tuple[Codes, npt.NDArray[np.int64]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Replicates of one measured cell. x: log(head / base). control: log(base / base) of the same replicates.
+
+    unchanged: whether base, control and head are one code, each loaded for itself.
+    """
+
+    x: Reals
+    control: Reals
+    unchanged: bool
+
+    def drawn(self, rows: int, columns: int, draws: np.random.Generator) -> tuple[Reals, Reals]:
+        """So many replicates, at random, as (x, control).
+
+        The loads of one code are exchangeable: created, and visited, in random order. Their logarithms (base, control,
+        head) are therefore drawn in any order, which takes from a small pool the accident of its own centre.
+        """
+        picked = draws.integers(len(self.x), size=(rows, columns))
+        levels = np.stack([np.zeros((rows, columns)), self.control[picked], self.x[picked]])
+        if self.unchanged:
+            order = draws.permuted(np.broadcast_to(np.arange(3)[:, None, None], levels.shape), axis=0)
+        else:
+            swapped = draws.integers(2, size=(rows, columns))
+            order = np.stack([swapped, 1 - swapped, np.full((rows, columns), 2)])
+        base, control, head = np.take_along_axis(levels, order, axis=0)
+        return head - base, control - base
+
+
+def stage(x: Reals, control: Reals, rule: Rule, *, confirming: bool) -> tuple[Codes, Counts]:
     """Verdicts and replicates taken, one a row; x, control: of shape (cells, last look). FAIL of the first: suspect."""
-    said = np.full(len(x), OPEN, np.int8)
-    taken = np.full(len(x), rule.looks[-1], np.int64)
-    floor, wall = np.log1p(SMALLEST_EFFECT), np.log1p(rule.margin)
-    slower, passing, both = rule.slower(confirming), rule.passing, ranks(rule.screen, rule.looks)
-    for n in rule.looks:
-        rows = np.flatnonzero(said == OPEN)
-        seen, still = np.sort(x[rows, :n], axis=1), np.sort(control[rows, :n], axis=1)
-        middle = np.abs(np.median(still, axis=1))
-        moved = (np.maximum(_low(still, both), -_high(still, both)) > floor) & (middle > wall)
-        fails = (_low(seen, slower) > floor) & (np.median(seen, axis=1) > wall)
-        passes = _high(seen, passing) < wall
-        found = np.select([moved, fails, passes], [INVALID, FAIL, PASS], OPEN).astype(np.int8)
-        said[rows] = found
-        taken[rows[found != OPEN]] = n
+    last = rule.looked(confirming)[-1]
+    return _looked(len(x), lambda rows, start, n: (x[rows, start:n], control[rows, start:n]), rule, confirming, last)
+
+
+def _looked(rows: int, more: More, rule: Rule, confirming: bool, last: int) -> tuple[Codes, Counts]:
+    """Look after look; `more` gives columns start to n of those rows that are still open."""
+    said, taken = np.full(rows, OPEN, np.int8), np.full(rows, last, np.int64)
+    left = np.arange(rows)
+    seen, still = np.empty((rows, 0)), np.empty((rows, 0))
+    for n in rule.looked(confirming):
+        x, control = more(left, seen.shape[1], n)
+        seen, still = np.concatenate([seen, x], axis=1), np.concatenate([still, control], axis=1)
+        found = np.where(passes(seen, rule, confirming), PASS, OPEN).astype(np.int8)
+        found[fails(seen, rule, confirming)] = FAIL
+        if confirming:  # the first stage runs no control
+            found[moved(still, rule, confirming)] = INVALID
+        said[left], taken[left[found != OPEN]] = found, n
+        kept = found == OPEN
+        left, seen, still = left[kept], seen[kept], still[kept]
     return np.where(said == OPEN, np.int8(INCONCLUSIVE), said), taken
 
 
-def _low(sorted_rows: Reals, found: Ranks) -> Reals:
-    rank = found.rank(sorted_rows.shape[1])
-    return sorted_rows[:, rank - 1] if rank else np.full(len(sorted_rows), -np.inf)
+def _drawn(pool: Pool, draws: np.random.Generator, rows: Counts, start: int, end: int) -> tuple[Reals, Reals]:
+    return pool.drawn(len(rows), end - start, draws)
 
 
-def _high(sorted_rows: Reals, found: Ranks) -> Reals:
-    rank = found.rank(sorted_rows.shape[1])
-    return sorted_rows[:, -rank] if rank else np.full(len(sorted_rows), np.inf)
+def gate_runs(pools: Sequence[Pool], rule: Rule, runs: int, seed: int) -> tuple[Codes, Counts]:
+    """Verdicts of shape (runs, rule.cells), and replicates taken, of shape (2, runs, rule.cells): by stage.
 
-
-def gate_runs(
-    x: Sequence[Reals], control: Sequence[Reals], rule: Rule, runs: int, seed: int
-) -> tuple[Codes, npt.NDArray[np.int64]]:
-    """Verdicts and replicates taken in all, of shape (runs, rule.cells).
-
-    x, control: of each measured cell its replicates, whose pairs stay together. Each cell of a gate run is one of
-    the measured cells, at random.
+    Each cell of a gate run is one of the measured cells, at random.
     """
-    draws, last = np.random.default_rng(seed), rule.looks[-1]
-    which = draws.integers(len(x), size=runs * rule.cells)
+    draws = np.random.default_rng(seed)
+    which = draws.integers(len(pools), size=runs * rule.cells)
     said = np.full(len(which), INCONCLUSIVE, np.int8)
-    taken = np.zeros(len(which), np.int64)
-    for number in range(len(x)):
+    taken = np.zeros((2, len(which)), np.int64)
+    for number, pool in enumerate(pools):
         rows = np.flatnonzero(which == number)
-        first, n = _stage_of(x[number], control[number], rule, len(rows), last, draws, confirming=False)
-        suspects = np.flatnonzero(first == FAIL)
-        again, more = _stage_of(x[number], control[number], rule, len(suspects), last, draws, confirming=True)
-        first[suspects] = again
-        n[suspects] += more
-        said[rows], taken[rows] = first, n
-    return said.reshape(runs, rule.cells), taken.reshape(runs, rule.cells)
-
-
-def _stage_of(
-    x: Reals, control: Reals, rule: Rule, rows: int, last: int, draws: np.random.Generator, *, confirming: bool
-) -> tuple[Codes, npt.NDArray[np.int64]]:
-    picked = draws.integers(len(x), size=(rows, last))
-    return stage(x[picked], control[picked], rule, confirming=confirming)
+        for confirming in (False, True):
+            more = partial(_drawn, pool, draws)
+            codes, n = _looked(len(rows), more, rule, confirming, rule.looked(confirming)[-1])
+            said[rows], taken[int(confirming), rows] = codes, n
+            rows = rows[codes == FAIL]
+    shape = (runs, rule.cells)
+    return said.reshape(shape), taken.reshape(2, *shape)

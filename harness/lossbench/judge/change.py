@@ -2,8 +2,9 @@
 
 A replicate is a fresh process that ran both; what it says is the median over its rounds of log(head / base). FAIL is
 said in two stages of independent replicates: the first, uncorrected, only picks suspects; the second, in interpreters
-started anew and with the error that the cells of the whole comparison share, confirms or clears them. Both must find
-the lower bound beyond 1% and the median beyond the margin. PASS is said when the upper bound falls below the margin.
+started anew, beside a control (the base once more) and with the error that the cells of the whole comparison share,
+confirms or clears them. Both must find the lower bound beyond 1% and the centre beyond the margin. PASS is said when
+the upper bound falls below the margin.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lossbench.judge.looks import LOOKS, Ranks, Reals, ranks
+from lossbench.judge.looks import CONFIRMING, LOOKS, Ranks, Reals, above, averages, centre, ranks
 
 SMALLEST_EFFECT: Final = 0.01
 """Memory placement alone is worth 1 to 2% of one process; a bound must clear what nobody would call a change."""
 
-MARGIN: Final = 0.03
+MARGIN: Final = 0.025
+"""Halfway to 5%: a centre must lie beyond it, and half of all centres fall short of the change that they estimate."""
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "INVALID"]
 
@@ -29,40 +31,47 @@ Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "INVALID"]
 class Rule:
     """When to say what. cells: how many are judged together.
 
-    margin: the slowdown, as a fraction, that matters. alarm: probability of any false FAIL among all cells where
-    nothing changed. screen: of a cell to be suspected. miss: of a PASS, per cell and stage, where the slowdown equals
-    the margin; less where it is larger. looks: numbers of replicates after which a cell is judged, in either stage.
+    margin: the slowdown, as a fraction, beyond which the centre must lie for a FAIL; twice it is found nearly always.
+    alarm: probability of any false FAIL among all cells where nothing changed. screen: of a cell to be suspected.
+    miss, again_miss: of a PASS in the first and the second stage where the slowdown *equals* the margin, the worst
+    case; far less where it is twice as large. looks, confirming: numbers of replicates after which a cell is judged.
     """
 
     cells: int
     margin: float = MARGIN
     alarm: float = 0.01
-    screen: float = 0.1
-    miss: float = 0.05
+    screen: float = 0.4
+    miss: float = 0.42
+    again_miss: float = 0.1
     looks: tuple[int, ...] = LOOKS
+    confirming: tuple[int, ...] = CONFIRMING
+
+    def looked(self, confirming: bool) -> tuple[int, ...]:
+        """The numbers of replicates at which a stage is judged."""
+        return self.confirming if confirming else self.looks
 
     def slower(self, confirming: bool) -> Ranks:
         """The lower bound's ranks. Stages are independent, so that their errors multiply."""
-        return ranks(self.alarm / self.screen / max(1, self.cells) if confirming else self.screen, self.looks)
+        error = self.alarm / self.screen / max(1, self.cells) if confirming else self.screen
+        return ranks(error, self.looked(confirming))
 
-    @property
-    def passing(self) -> Ranks:
-        return ranks(self.miss, self.looks)
+    def passing(self, confirming: bool) -> Ranks:
+        """The upper bound's ranks."""
+        return ranks(self.again_miss if confirming else self.miss, self.looked(confirming))
 
-    def moved(self, control: Reals) -> bool:
-        """Whether the base differs from itself, to either side: as suspicious as a head would be, hence uncorrected."""
-        bounds, median = ranks(self.screen, self.looks), abs(float(np.median(control))) if len(control) else 0.0
-        beyond = max(bounds.low(control), -bounds.high(control))
-        return bool(beyond > np.log1p(SMALLEST_EFFECT) and median > np.log1p(self.margin))
+    def still(self, confirming: bool) -> Ranks:
+        """The control's, to either side: held to 10%, uncorrected, since it costs a verdict and never an alarm."""
+        return ranks(0.1, self.looked(confirming))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """change, low, high: head over base, minus 1, with the bounds that the verdict rests on (infinite: none yet).
 
-    replicates: how many. control: the same for base against itself. open: whether more replicates may still tell.
-    suspect: a FAIL of the first stage, which is one only once it is confirmed. detectable: the slowdown from
-    which on these replicates, all of them shifted alike, would have been a FAIL; nan before the first look.
+    replicates: how many. control: the same for base against itself, nan where it was not measured. open: whether
+    more replicates may still tell. suspect: a FAIL of the first stage, which is one only once it is confirmed.
+    detectable: the slowdown from which on these replicates, all shifted alike, would have been a FAIL; else nan.
+    idle: invalid since the base itself has no answer, which nothing can be slower than.
     """
 
     verdict: Verdict
@@ -74,39 +83,68 @@ class Judgement:
     control: float
     detectable: float
     open: bool = False
+    idle: bool = False
     suspect: bool = False
 
 
 def judge(x: npt.ArrayLike, control: npt.ArrayLike, rule: Rule, *, confirming: bool = False) -> Judgement:
     """The verdict on a cell after these replicates, one stage.
 
-    x: log(head / base) of each replicate, in the order in which they came. control: log(base / base), likewise.
+    x: log(head / base) of each replicate, in the order in which they came. control: log(base / base), or none.
     """
     every, base = (np.asarray(values, dtype=np.float64) for values in (x, control))
-    taken = max((n for n in rule.looks if n <= len(every)), default=0)
+    looks = rule.looked(confirming)
+    taken = max((n for n in looks if n <= len(every)), default=0)
     seen, still = every[:taken], base[:taken]
-    last = taken == rule.looks[-1]
-    floor, wall = np.log1p(SMALLEST_EFFECT), np.log1p(rule.margin)
-    slower = rule.slower(confirming)
-    low, high = slower.low(seen), rule.passing.high(seen)
-    median = float(np.median(every)) if len(every) else np.nan
+    last = taken == looks[-1]
+    slower, passing = rule.slower(confirming), rule.passing(confirming)
     said: dict[str, Any] = {
-        "replicates": len(every), "change": float(np.expm1(median)), "low": float(np.expm1(low)),
-        "high": float(np.expm1(high)), "control": float(np.expm1(np.median(base))) if len(base) else np.nan,
+        "replicates": len(every), "change": float(np.expm1(centre(every))), "low": float(np.expm1(slower.low(seen))),
+        "high": float(np.expm1(passing.high(seen))), "control": float(np.expm1(centre(base))),
         "detectable": detectable(seen, slower, rule.margin),
     }  # fmt: skip
-    if rule.moved(still):
+    if len(still) and bool(moved(still[None, :], rule, confirming)[0]):
         reason = "the base differs from itself, loaded twice: nothing can be said"
         return Judgement(verdict="INVALID", reason=reason, **said)
-    if low > floor and np.median(seen) > wall:
+    if taken and bool(fails(seen[None, :], rule, confirming)[0]):
         if confirming:
             return Judgement(verdict="FAIL", reason="slower, and again in fresh interpreters", **said)
         return Judgement(verdict="INCONCLUSIVE", reason="suspected, not confirmed", suspect=True, **said)
-    if high < wall:
-        return Judgement(verdict="PASS", reason=f"a slowdown of {rule.margin:.0%} is excluded", **said)
+    if taken and bool(passes(seen[None, :], rule, confirming)[0]):
+        return Judgement(verdict="PASS", reason=f"not slower by {rule.margin:.1%}", **said)
     reason = "too few replicates" if not last else "too noisy for this margin"
     reason = f"suspected, and not confirmed: {reason}" if confirming else reason
     return Judgement(verdict="INCONCLUSIVE", reason=reason, open=not last, **said)
+
+
+Answers = npt.NDArray[np.bool_]
+
+
+def fails(rows: Reals, rule: Rule, confirming: bool) -> Answers:
+    """Of each row of as many replicates as a look has: lower bound beyond 1% and centre beyond the margin."""
+    n = rows.shape[1]
+    pairs = n * (n + 1) // 2
+    below = pairs - above(rows, float(np.log1p(SMALLEST_EFFECT)))
+    rank = rule.slower(confirming).rank(n)
+    found: Answers = (below < rank) & (2 * above(rows, float(np.log1p(rule.margin))) > pairs)
+    return found
+
+
+def passes(rows: Reals, rule: Rule, confirming: bool) -> Answers:
+    """Likewise: upper bound below the margin."""
+    found: Answers = above(rows, float(np.log1p(rule.margin))) < rule.passing(confirming).rank(rows.shape[1])
+    return found
+
+
+def moved(rows: Reals, rule: Rule, confirming: bool) -> Answers:
+    """Likewise of controls: whether the base differs from itself, to either side."""
+    n = rows.shape[1]
+    pairs, rank = n * (n + 1) // 2, rule.still(confirming).rank(n)
+    found = np.zeros(len(rows), np.bool_)
+    for side in (rows, -rows):
+        beyond = pairs - above(side, float(np.log1p(SMALLEST_EFFECT))) < rank
+        found |= beyond & (2 * above(side, float(np.log1p(rule.margin))) > pairs)
+    return found
 
 
 def detectable(seen: Reals, slower: Ranks, margin: float) -> float:
@@ -114,13 +152,8 @@ def detectable(seen: Reals, slower: Ranks, margin: float) -> float:
     rank = slower.rank(len(seen))
     if not rank:
         return np.nan
-    to_rank = np.median(seen) - np.sort(seen)[rank - 1]
+    to_rank = centre(seen) - averages(seen)[rank - 1]
     return float(np.expm1(max(np.log1p(margin), np.log1p(SMALLEST_EFFECT) + to_rank)))
-
-
-def confirmed(first: Judgement, again: Judgement) -> Judgement:
-    """What both stages say together: the second's verdict, except that a suspect is never passed over in silence."""
-    return again if first.suspect else first
 
 
 def status(verdicts: Sequence[Judgement], *, strict: bool = False) -> int:
@@ -128,7 +161,7 @@ def status(verdicts: Sequence[Judgement], *, strict: bool = False) -> int:
 
     That is where a cell is invalid, where no cell was decided, and, with `strict`, where one was not.
     """
-    said = {found.verdict for found in verdicts}
+    said = {found.verdict for found in verdicts if not found.idle}
     if "FAIL" in said:
         return 1
     return 2 if "INVALID" in said or "PASS" not in said or (strict and "INCONCLUSIVE" in said) else 0

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from lossbench.judge.baseline import MACHINE, PACKAGES, Baseline, distil, load, of
 from lossbench.judge.timing import median_interval
@@ -27,6 +28,15 @@ MARGIN: Final = 0.25
 SMALLEST_EFFECT: Final = 0.01
 JOINT_CONFIDENCE: Final = 0.975
 """Of each run's interval, so that the two together hold with 95% (Bonferroni)."""
+
+ALARM: Final = 0.01
+"""Probability of any false alarm among the cells of two runs of unchanged code, were their changes normal."""
+
+LEAST_CELLS: Final = 6
+"""From so many on, how far the cells moved between the runs is known from the cells."""
+
+TO_SD: Final = 0.7413
+"""Of a normal distribution, its SD over its interquartile range."""
 
 NAMED: Final = 12
 """So many cells are named one by one; the rest are counted."""
@@ -56,13 +66,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
-    """What a gate decides. smallest_change: the slowdown, as a fraction, that half of the cells would have shown."""
+    """What a gate decides. smallest_change: the slowdown, as a fraction, that half of the cells would have shown.
+
+    spread: robust SD over all cells of the logarithm by which they moved between the runs; nan where they are few. Most
+    code is unchanged most of the time: it is what two recorded runs of the same differ by.
+    """
 
     exit_status: int
     findings: tuple[Finding, ...]
     compared_verdicts: int
     compared_times: int
     smallest_change: float
+    spread: float = np.nan
 
     @property
     def counts(self) -> Counter[str]:
@@ -94,7 +109,7 @@ def compare(
     asked = frozenset(topics)
     findings: list[Finding] = []
     verdicts = times = 0
-    smallest = np.nan
+    smallest = spread = np.nan
     if "agreement" in asked:
         same_machine = all(base.facts.get(key) == head.facts.get(key) for key in MACHINE)
         found, verdicts = _agreement(base.agreement, head.agreement, levels=same_machine)
@@ -103,7 +118,7 @@ def compare(
         unlike = _unlike(base.facts, head.facts)
         findings += unlike
         if not unlike:
-            found, times, smallest = _timing(base.times, head.times, margin)
+            found, times, smallest, spread = _timing(base.times, head.times, margin)
             findings += found
     outcomes = {found.outcome for found in findings}
     undecided = "cannot_tell" in outcomes or (strict and "inconclusive" in outcomes) or not (verdicts or times)
@@ -111,8 +126,9 @@ def compare(
     order = {"worse": 0, "cannot_tell": 1, "inconclusive": 2, "better": 3, "new": 4}
     ranked = tuple(sorted(findings, key=lambda f: (order[f.outcome], f.topic, -np.nan_to_num(f.change, nan=0.0))))
     return GateResult(
-        exit_status=status, findings=ranked, compared_verdicts=verdicts, compared_times=times, smallest_change=smallest
-    )
+        exit_status=status, findings=ranked, compared_verdicts=verdicts, compared_times=times,
+        smallest_change=smallest, spread=spread,
+    )  # fmt: skip
 
 
 def _agreement(base: pd.DataFrame, head: pd.DataFrame, *, levels: bool) -> tuple[list[Finding], int]:
@@ -177,12 +193,13 @@ def _unlike(base: dict[str, str], head: dict[str, str]) -> list[Finding]:
     return found
 
 
-def _timing(base: pd.DataFrame, head: pd.DataFrame, margin: float) -> tuple[list[Finding], int, float]:
+def _timing(base: pd.DataFrame, head: pd.DataFrame, margin: float) -> tuple[list[Finding], int, float, float]:
     before, after = base.set_index("cell"), head.set_index("cell")
     common = before.index.intersection(after.index)
     findings = _missing({(cell, "time") for cell in before.index.difference(after.index)}, "time")
     moves = np.log(after.loc[common, "median_seconds"] / before.loc[common, "median_seconds"])
     visible, compared = [], 0
+    spread, beyond = _moved(before.loc[common], after)
     for _, members in before.loc[common].groupby("group", sort=True):
         cells = list(members.index)
         if len(cells) < 2:
@@ -197,21 +214,43 @@ def _timing(base: pd.DataFrame, head: pd.DataFrame, margin: float) -> tuple[list
         for place, cell in enumerate(cells):
             compared += 1
             own_move = float(moves[cell]) - drift
-            found, detectable = _one_time(cell, place, logs[0], logs[1], margin=margin, own_move=own_move)
+            found, detectable = _one_time(
+                cell, place, logs[0], logs[1], margin=margin, own_move=own_move, beyond=beyond
+            )
             visible.append(detectable)
             findings += found
-    return findings, compared, float(np.median(visible)) if visible else np.nan
+    return findings, compared, float(np.median(visible)) if visible else np.nan, spread
+
+
+def _moved(before: pd.DataFrame, after: pd.DataFrame) -> tuple[float, float]:
+    """How far cells moved against their neighbours, as a robust SD of logs, and what no unchanged one should exceed."""
+    changes: list[float] = []
+    for _, members in before.groupby("group", sort=True):
+        cells = list(members.index)
+        if len(cells) > 1:
+            logs = [np.array(frame.loc[cells, "log_ratios"].tolist(), dtype=np.float64) for frame in (before, after)]
+            level = np.nanmedian(logs[0], axis=1, keepdims=True)
+            was, now = ([np.median(_to_others(own - level, i)) for i in range(len(cells))] for own in logs)
+            changes += [b - a for a, b in zip(was, now, strict=True) if np.isfinite(b - a)]
+    if len(changes) < LEAST_CELLS:
+        return np.nan, 0.0
+    low, high = np.percentile(changes, [25, 75])
+    spread = float(TO_SD * (high - low))
+    return spread, spread * float(norm.isf(ALARM / len(changes)))
 
 
 def _one_time(
-    cell: str, place: int, base: Any, head: Any, *, margin: float, own_move: float
+    cell: str, place: int, base: Any, head: Any, *, margin: float, own_move: float, beyond: float
 ) -> tuple[list[Finding], float]:
-    """Judge one cell against the median of its group's other members, visit by visit."""
+    """Judge one cell against the median of its group's other members, visit by visit.
+
+    beyond: the logarithm that a change must exceed, since the other cells moved too.
+    """
     # each member from its own level in the baseline, so that the median of the others is that of their changes
     level = np.nanmedian(base, axis=1, keepdims=True)
     was, now = (median_interval(_to_others(logs - level, place), JOINT_CONFIDENCE) for logs in (base, head))
     change, low, high = now.median - was.median, now.low - was.high, now.high - was.low
-    detectable = float(np.expm1(max(np.log1p(margin), change - low + np.log1p(SMALLEST_EFFECT))))
+    detectable = float(np.expm1(max(np.log1p(margin), beyond, change - low + np.log1p(SMALLEST_EFFECT))))
     others = len(base) - 1
     # with one or two neighbours, a neighbour's gain looks like this cell's loss: what moved against the rest of
     # the run is to blame
@@ -228,10 +267,12 @@ def _one_time(
             Finding(outcome="inconclusive", topic="timing", subject=cell, reason="no visit has a neighbour")
         ], np.nan
     if change > np.log1p(margin):
-        if low > np.log1p(SMALLEST_EFFECT) and blamed:
+        if low > np.log1p(SMALLEST_EFFECT) and blamed and change > beyond:
             reason = f"slower by {said}, more than the margin of {margin:.0%}"
             return [Finding(outcome="worse", topic="timing", subject=cell, reason=reason, **numbers)], detectable
         why = "its interval reaches no change" if blamed else "a neighbour may have become faster instead"
+        if change <= beyond:
+            why = f"between these runs unchanged cells move up to {np.expm1(beyond):.0%}"
         reason = f"{said}, but {why}"
         return [Finding(outcome="inconclusive", topic="timing", subject=cell, reason=reason, **numbers)], detectable
     if change < -np.log1p(margin) and high < -np.log1p(SMALLEST_EFFECT) and blamed:

@@ -35,7 +35,12 @@ def pairwise(answers: Mapping[str, Answer], dtype: str) -> list[Verdict]:
 
 
 def _pair(cell: str, other: str, answers: Mapping[str, Answer], quantity: Quantity, dtype: str) -> Verdict | None:
-    a, b = (answers[c].value if quantity == "value" else answers[c].grad for c in (cell, other))
+    return between(answers[cell], answers[other], quantity, dtype, cell=cell, other=other)
+
+
+def between(before: Answer, after: Answer, quantity: Quantity, dtype: str, *, cell: str, other: str) -> Verdict | None:
+    """Two answers in one quantity, by their largest distance; none where they have no common floats to compare."""
+    a, b = (answer.value if quantity == "value" else answer.grad for answer in (before, after))
     if a is None or b is None or a.shape != b.shape or a.dtype.kind != "f" or b.dtype.kind != "f":
         return None
     against = other.rpartition("@")[2].rpartition(":")[0]

@@ -64,6 +64,15 @@ def factor(base: Sequence[Reals], head: Sequence[Reals]) -> bool:
     return bool(different and np.median(b) > 1.1 * np.median(a))
 
 
+def median_ratio(base: Sequence[Reals], head: Sequence[Reals]) -> bool:
+    """A 95% BCa bootstrap interval of the ratio of medians over processes, each its median, wholly above 5%."""
+    a, b = ([float(np.log(np.median(run))) for run in side] for side in (base, head))
+    found = stats.bootstrap(
+        (a, b), lambda x, y, axis: np.median(y, axis=axis) - np.median(x, axis=axis), n_resamples=999, rng=0
+    )  # fmt: skip
+    return bool(found.confidence_interval.low > np.log1p(0.05))
+
+
 RIVALS: Final[Mapping[str, Rival]] = {
     "pytest-benchmark, min 5%": Rival(
         processes=1, slower=minimum, source="pytest-benchmark, usage: --benchmark-compare-fail=min:5%"
@@ -80,6 +89,10 @@ RIVALS: Final[Mapping[str, Rival]] = {
     "asv continuous": Rival(
         processes=2, interleaved=True, slower=factor,
         source="asv, continuous: --factor 1.1, --interleave-rounds; Mann-Whitney threshold 0.002",
+    ),
+    "benchmatrix, beyond 5%": Rival(
+        processes=5, slower=median_ratio,
+        source="benchmatrix 1.2, measure --runs 5, compare: BCa interval of the median ratio, threshold 5%",
     ),
 }  # fmt: skip
 

@@ -58,12 +58,40 @@ def in_a_fork(work: Callable[[], Mapping[str, Any]], limit_seconds: float) -> di
             os.waitpid(pid, 0)
 
 
+def living_in_a_fork(life: Callable[[], None]) -> str:
+    """Waits while a child lives as it is told, on this process's own channel; how it ended: empty for well."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        _end_with_parent()
+        try:
+            life()
+        except BaseException as error:  # noqa: BLE001 - beyond this frame lies the parent's program
+            os.write(2, f"{type(error).__name__}: {error}\n".encode(errors="replace"))
+            os._exit(1)
+        os._exit(0)
+    _, state = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(state)
+    return "" if code == 0 else f"killed by {signal_name(-code)}" if code < 0 else f"ended with status {code}"
+
+
+def _end_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def pin(core: int) -> None:
+    """This process stays on a core, where the system offers that and the core is one; what it starts does too."""
+    if core >= 0 and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+
+
 def _work(work: Callable[[], Mapping[str, Any]], ours: socket.socket, theirs: socket.socket) -> None:
     """The child's whole life; it never returns."""
     try:
         ours.close()
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        _end_with_parent()
         Channel(theirs).send(work())
         sys.stdout.flush()
         sys.stderr.flush()

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.child import Child, ChildLost
@@ -22,8 +22,35 @@ BLOCK_SECONDS: Final = 1.5e-3
 GRACE_SECONDS: Final = 10.0
 
 
+class Source(Protocol):
+    """Where a lane's replicates come from. `ready` starts what they need and waits for it."""
+
+    lane: Lane
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
+
+    def ready(self) -> None: ...
+
+    def replicate(
+        self,
+        cells: Sequence[tuple[Cell, Mapping[str, str]]],
+        *,
+        seed: int,
+        rounds: int,
+        limit_seconds: float,
+        core: int,
+    ) -> list[Paired]: ...
+
+
 class Replicas:
-    """A context manager around one template process of a lane. Fresh in every sense: a new interpreter."""
+    """A context manager around one template process of a lane. Fresh in every sense: a new interpreter.
+
+    seed: of the order in which versions are imported; an even one and the next are each other's opposite.
+    """
 
     def __init__(self, lane: Lane, versions: Sequence[Version], *, seed: int = 0, log_path: Path | None = None) -> None:
         self.lane, self._versions, self._seed, self._log_path = lane, versions, seed, log_path
@@ -32,7 +59,6 @@ class Replicas:
         self.greeting: Mapping[str, Any] = {}
 
     def __enter__(self) -> Self:
-        self.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -65,7 +91,7 @@ class Replicas:
         assert self._child is not None, "started"
         if not self._greeted:
             with suppress(ChildLost):
-                self.greeting = _said(self._child.receive(time.monotonic() + START_LIMIT_SECONDS))
+                self.greeting = said(self._child.receive(time.monotonic() + START_LIMIT_SECONDS))
                 self._greeted = True
 
     def replicate(
@@ -75,9 +101,12 @@ class Replicas:
         seed: int,
         rounds: int,
         limit_seconds: float,
+        core: int = -1,
         block_seconds: float = BLOCK_SECONDS,
     ) -> list[Paired]:
         """One replicate of each cell, in a process of its own. A lost process is a status of every cell.
+
+        core: where the process stays; -1: wherever the system puts it.
 
         BadInput where a version does not load.
         """
@@ -88,6 +117,7 @@ class Replicas:
             "rounds": rounds,
             "block_seconds": block_seconds,
             "limit_seconds": limit_seconds,
+            "core": core,
         }
         try:
             reply = self._asked(request, limit_seconds)
@@ -108,15 +138,15 @@ class Replicas:
         self.start()
         assert self._child is not None, "started"
         if not self._greeted:
-            self.greeting = _said(self._child.receive(time.monotonic() + START_LIMIT_SECONDS))
+            self.greeting = said(self._child.receive(time.monotonic() + START_LIMIT_SECONDS))
             self._greeted = True
         deadline = time.monotonic() + limit_seconds + GRACE_SECONDS
         self._child.send(request, deadline)
-        said = _said(self._child.receive(deadline))
-        return _said(said) if "bad_input" in said else said
+        reply = said(self._child.receive(deadline))
+        return said(reply) if "bad_input" in reply else reply
 
 
-def _said(reply: Mapping[str, Any]) -> dict[str, Any]:
+def said(reply: Mapping[str, Any]) -> dict[str, Any]:
     """What a reply holds; its errors raised or handed on as those of a lost process."""
     if "bad_input" in reply:
         raise BadInput(**reply["bad_input"])

@@ -1,7 +1,8 @@
 """What one replicate does: the versions of each cell prepared in random order, then timed in turn in short blocks.
 
 A round is a palindrome of blocks (ABC CBA), so that a drift of the machine that is steady over its few
-milliseconds cancels exactly; the order is drawn anew for every round. One untimed call opens each block.
+milliseconds cancels exactly; the order is drawn anew for every round. One untimed call opens each block, unless a block
+is a single call, which is long enough to fill the caches itself.
 The versions read the same input arrays: were each given its own, where these happen to lie would be worth 1 to 2%
 of a process, and every block would begin with a cold cache; what a version allocates itself is its own.
 A round in which the system took the processor away, by its own count, says more of the neighbours than of the code:
@@ -51,7 +52,7 @@ def replicate(
     """One result a cell, in the order given; versions in the order of `catalogues`, the first of which calibrates.
 
     cells: each with the name of its loss in those versions that call it otherwise. extra: of a version, the further
-    calls that each of its blocks makes, as a fraction of those it counts; it is the first version otherwise.
+    calls that each of its blocks makes, as a fraction of those it counts; it is the last version without any otherwise.
     """
     drawn = random.Random(seed)
     sessions = {name: Session(backend, catalogue, mode, build) for name, catalogue in catalogues.items()}
@@ -76,12 +77,14 @@ def _one(
     own_work = [name for name in sessions if name not in extra]
     for name in drawn.sample(own_work, len(own_work)):
         own = replace(cell, case=replace(cell.case, loss=names.get(name, cell.case.loss)))
-        answer, prepared = sessions[name].prepared(own)
-        if prepared is None:
-            return Paired(status=answer.status, reason=f"{name}: {answer.reason}")
-        answers[name], ready[name] = answer, prepared
-    for name in extra:
-        answers[name], ready[name] = answers[own_work[0]], ready[own_work[0]]
+        answers[name], prepared = sessions[name].prepared(own)
+        if prepared is not None:
+            ready[name] = prepared
+    for name in own_work:  # the base's first: what it cannot do either is no change
+        if name not in ready:
+            return Paired(status=answers[name].status, reason=f"{name}: {answers[name].reason}")
+    for name in extra:  # the head's own load: the base's would share its luck with what it is compared with
+        answers[name], ready[name] = answers[own_work[-1]], ready[own_work[-1]]
     if len({answer.digest for answer in answers.values()}) > 1:
         return Paired(status="skipped", reason="the versions declare other inputs for this loss")
     order = [ready[name] for name in sessions]
@@ -92,13 +95,18 @@ def _one(
     backend.begin(cell.case.dtype)
     with undisturbed():
         loops = calibrated(order[0], backend.wait, block_seconds)
-        more = [round(extra.get(name, 0.0) * loops) for name in sessions]
+        more = [further(extra.get(name, 0.0), loops) for name in sessions]
         seconds, preempted = palindromes(order, backend.wait, loops, rounds, block_seconds, drawn, more)
     first, *others = (answers[name] for name in sessions)
     return Paired(
         status="ok", loops=loops, seconds_per_call=seconds, preempted=preempted,
-        same_value=all(_same(first, other) for other in others),
+        same_value=all(same(first, other) for other in others),
     )  # fmt: skip
+
+
+def further(extra: float, loops: int) -> int:
+    """The calls that plant a slowdown in a block: the nearest whole number, at least one where there is a slowdown."""
+    return max(1, round(extra * loops)) if extra else 0
 
 
 def palindromes(
@@ -125,7 +133,8 @@ def palindromes(
         there = drawn.sample(range(len(order)), len(order))
         for way, places in enumerate((there, there[::-1])):
             for place in places:
-                timed(order[place], wait, 1)
+                if loops > 1:
+                    timed(order[place], wait, 1)
                 before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
                 block[place, way] = timed(order[place], wait, loops + more[place]) / loops
                 taken[place, way] = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
@@ -135,7 +144,8 @@ def palindromes(
     return np.stack(seconds), np.stack(preempted)
 
 
-def _same(a: Answer, b: Answer) -> bool:
+def same(a: Answer, b: Answer) -> bool:
+    """Whether value and gradient are the same bits, NaN with NaN."""
     pairs = ((a.value, b.value), (a.grad, b.grad))
     return all(
         (x is None and y is None) or (x is not None and y is not None and np.array_equal(x, y, equal_nan=True))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import importlib
 import platform
-import random
 import time
 import warnings
 from collections.abc import Mapping
@@ -18,13 +17,14 @@ from typing import Any
 from lossbench.lanes import versions
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.backends.base import Backend, UnsupportedError, installed_versions
-from lossbench.lanes.forking import ForkLost, in_a_fork
+from lossbench.lanes.forking import ForkLost, in_a_fork, living_in_a_fork, pin
 from lossbench.lanes.measurement import Paired
 from lossbench.lanes.reasons import reason_of
 from lossbench.lanes.replicate import replicate
 from lossbench.lanes.session import RAISED
+from lossbench.lanes.turning import Turning
 from lossbench.lanes.versions import Version
-from lossbench.lanes.worker import Message, Worker, cell_of, run, shallow
+from lossbench.lanes.worker import Message, Worker, cell_of, run, serve, shallow
 from lossbench.spec import catalogue, inputs
 from lossbench.spec.case import Case, Lane
 from lossbench.spec.catalogue import Catalogue
@@ -34,7 +34,7 @@ from lossbench.spec.loss import Loss
 
 
 class Template(Worker):
-    """Answers `prepare` once, then `replicate`."""
+    """Answers `prepare` once, then `replicate`, or `live` and whatever a child of its own is asked."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,8 +53,9 @@ class Template(Worker):
         if any(version.builtin for version in self._versions):
             self._builtin = catalogue.load(backend=lane.backend)
         if versions.light(self._versions):
-            shuffled = random.Random(request["seed"]).sample(self._versions, len(self._versions))
-            self._catalogues = versions.load(shuffled, lane.backend, self._builtin)
+            self._catalogues = versions.load(
+                versions.order(self._versions, request["seed"]), lane.backend, self._builtin
+            )
         gc.collect()
         gc.freeze()
         warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
@@ -73,9 +74,20 @@ class Template(Worker):
         except ForkLost as lost:
             return {"lost": lost.status, "reason": lost.reason}
 
+    def _live(self, request: Message) -> dict[str, Any]:
+        """A child takes over the channel and answers as a worker of its own until `bye`; this process then goes on."""
+
+        def life() -> None:
+            pin(request["core"])
+            self.channel.send({"ok": {}})
+            serve(self.channel, Turning())
+
+        return {"ended": living_in_a_fork(life)}
+
     def _child(self, request: Message) -> dict[str, Any]:
         """In the forked process: the framework is told its threads, wakes up, and works."""
         try:
+            pin(request["core"])
             assert self._lane is not None, "prepare comes before replicate"
             known = self._catalogues or versions.load(self._versions, self._lane.backend, self._builtin)
             backend = self._kind(threads=self._lane.threads, device=self._lane.device)

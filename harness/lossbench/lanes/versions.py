@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ class Version:
     """name: `base`, `head` or `control`, a mark in module names. path: a suite file or folder.
 
     builtin: whether the built-in suites stand beside it, as marked functions (`like`) need. extra: further calls, as
-    a fraction, that each of its blocks makes and does not count: a slowdown of the first version, planted as real work.
+    a fraction, that each of its blocks makes and does not count: a slowdown of the head, planted as real work.
     """
 
     name: str
@@ -50,6 +51,12 @@ def load(versions: Sequence[Version], backend: str, builtin: Catalogue | None = 
                 beside=builtin if version.builtin else None,
             )
     return found | {version.name: found["base"] for version in versions if version.extra}
+
+
+def order(versions: Sequence[Version], seed: int) -> list[Version]:
+    """At random, by the seed; that of an odd seed is the opposite of that of the even one before it."""
+    keys = {version.name: random.Random(f"{seed // 2} {version.name}").random() for version in versions}
+    return sorted(versions, key=lambda version: keys[version.name], reverse=bool(seed % 2))
 
 
 def light(versions: Sequence[Version]) -> bool:

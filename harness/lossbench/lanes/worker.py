@@ -37,7 +37,12 @@ Message = Mapping[str, Any]
 
 
 class Worker:
-    """Answers one request after another. The backend is made on `hello`, the session on `load`."""
+    """Answers one request after another. The backend is made on `hello`, the session on `load`.
+
+    channel: where requests come from, known before the first.
+    """
+
+    channel: Channel
 
     def __init__(self) -> None:
         self._session: Session | None = None
@@ -130,6 +135,8 @@ class Replies(Protocol):
 def serve(channel: Channel, worker: Replies) -> None:
     """Until `bye`, or until the parent is gone."""
     c_library = ctypes.CDLL(None)
+    if isinstance(worker, Worker):
+        worker.channel = channel
     while True:
         try:
             request = channel.receive()

@@ -1,16 +1,18 @@
 """Replicates go where the verdict is open: the cells of a lane share a process; those that are settled drop out.
 
-Lanes have equal shares of the time, so that one which compiles for seconds does not starve the others.
-
-Suspects are then asked again in interpreters started anew, on replicates of their own.
+Lanes run side by side, one a core, and have equal shares of the time, so that one which compiles for seconds does not
+starve the others. The first stage runs base and head alone; suspects are then asked again, on replicates of their own
+and beside a control, in two interpreters started anew that import the versions in opposite orders.
 """
 
 from __future__ import annotations
 
+import random
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -18,19 +20,26 @@ import numpy as np
 from lossbench.judge.change import Judgement, Rule, judge
 from lossbench.judge.replicates import log_ratios
 from lossbench.lanes.measurement import Paired
-from lossbench.lanes.replicas import Replicas
+from lossbench.lanes.replicas import Replicas, Source
 from lossbench.lanes.versions import Version
+from lossbench.pairing import cores
 from lossbench.spec.case import Cell, Lane
 
 ROUNDS: Final = 5
-FIRST_SHARE: Final = 0.7
-"""Of the budget, for the first stage where there are suspects to confirm."""
-MOST_CELLS: Final = 24
-"""In one process, so that no replicate of a cell lies long after another's."""
+MOST_RESERVED: Final = 0.3
+"""Of the budget, kept by the first stage for confirming its suspects."""
+START_SECONDS: Final = 6.0
+CONFIRMING_REPLICATES: Final = 24
+"""What confirming takes: frameworks started anew, and so many replicates of each suspect, about."""
+MOST_CELLS: Final = 60
+"""In one process: waking a framework and compiling what several losses use is paid once for all of them."""
 REPLICATE_LIMIT_SECONDS: Final = 120.0
 LEAST_LIMIT_SECONDS: Final = 15.0
+IDLE_SECONDS: Final = 0.02
 CELL_SECONDS: Final = 0.3
 """First guess of what a replicate of a cell costs."""
+CONTROLLED: Final = 1.5
+"""Times that, with the control beside base and head."""
 
 Tell = Callable[[int, int, float], None]
 
@@ -39,7 +48,7 @@ Tell = Callable[[int, int, float], None]
 class Course:
     """One cell on its way. x, control: of the present stage, as judged. first: how the first stage ended.
 
-    raw: every replicate's answer, of both stages. troubles: replicates without an answer, in a row.
+    raw: every replicate's answer, of both stages. troubles: replicates without an answer, in a row. pending: under way.
     """
 
     cell: Cell
@@ -50,7 +59,12 @@ class Course:
     first: Judgement | None = None
     raw: list[Paired] = field(default_factory=list)
     troubles: int = 0
+    pending: int = 0
     same_value: bool = True
+
+    def under_way(self) -> int:
+        """Replicates taken, or being taken."""
+        return len(self.raw) + self.pending
 
     def take(self, paired: Paired, rule: Rule) -> None:
         """Adds a replicate and judges anew at a look."""
@@ -60,12 +74,13 @@ class Course:
             self.troubles += 1
             if self.troubles > 1 or paired.status in ("absent", "unsupported", "skipped"):
                 reason = f"{paired.status}: {paired.reason}"
-                self.judgement = without(reason, len(self.x), invalid=True)
+                idle = paired.reason.startswith("base: ")
+                self.judgement = replace(without(reason, len(self.x), invalid=True), idle=idle)
             return
         self.troubles = 0
-        control, head = log_ratios(paired.seconds_per_call, paired.preempted)
+        *control, head = log_ratios(paired.seconds_per_call, paired.preempted)
         self.x.append(float(head))
-        self.control.append(float(control))
+        self.control += map(float, control)
         self.same_value &= paired.same_value
         self.judgement = judge(self.x, self.control, rule, confirming=confirming)
 
@@ -79,7 +94,10 @@ def without(reason: str, replicates: int = 0, *, invalid: bool = False) -> Judge
 
 @dataclass(slots=True, kw_only=True)
 class Campaign:
-    """A comparison within a budget of seconds. `run` fills in the courses."""
+    """A comparison within a budget of seconds. `run` fills in the courses.
+
+    versions: base, control, head. started: makes the source of a lane's replicates. places: the cores to be used.
+    """
 
     versions: Sequence[Version]
     cells: Sequence[tuple[Cell, Mapping[str, str]]]
@@ -87,81 +105,98 @@ class Campaign:
     budget_seconds: float
     seed: int = 0
     rounds: int = ROUNDS
+    started: Callable[[Lane, Sequence[Version], int], Source] | None = None
+    places: tuple[int, ...] = field(default_factory=cores.allowed)
     courses: list[Course] = field(default_factory=list)
     seconds: float = 0.0
     replicates: int = 0
     _began: float = 0.0
-    _cost: dict[Lane, float] = field(default_factory=dict)
-    _spent: dict[Lane, float] = field(default_factory=dict)
+    costs: dict[Lane, float] = field(default_factory=dict)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, tell: Tell | None = None) -> list[Course]:
         """Both stages. BadInput where a version does not load or a framework is missing."""
         self._began = time.monotonic()
         nothing = without("no replicate yet")
         self.courses = [Course(cell=cell, names=names, judgement=nothing) for cell, names in self.cells]
-        self._stage(self.courses, tell)
+        self._stage(self.courses, [v for v in self.versions if v.name != "control"], tell, spared=True)
         suspects = [course for course in self.courses if course.judgement.suspect]
         for course in suspects:
             course.first, course.x, course.control = course.judgement, [], []
             course.judgement = without("suspected; the budget ended before it was confirmed")
         if suspects:
-            self._stage(suspects, tell)
+            self.costs = {lane: cost * CONTROLLED for lane, cost in self.costs.items()}
+            self._stage(suspects, self.versions, tell, spared=False)
         self.seconds = time.monotonic() - self._began
         return self.courses
 
-    def _stage(self, courses: Sequence[Course], tell: Tell | None) -> None:
+    def _stage(
+        self, courses: Sequence[Course], versions: Sequence[Version], tell: Tell | None, *, spared: bool
+    ) -> None:
+        """spared: whether a lane's second interpreter is started only where a core has nothing else to do."""
         with ExitStack() as stack:
             lanes = dict.fromkeys(course.cell.lane for course in courses)
-            replicas = {
-                lane: stack.enter_context(Replicas(lane, self.versions, seed=self.seed + self.replicates))
+            make = self.started or (lambda lane, made, seed: Replicas(lane, made, seed=seed))
+            sources = {
+                (lane, way): stack.enter_context(make(lane, versions, 2 * self.seed + way))
                 for lane in lanes
+                for way in (0, 1)
             }
-            for source in replicas.values():
-                source.start()
-            for source in replicas.values():
-                source.ready()
-            while self._pass(courses, replicas):
-                if tell is not None:
-                    settled = sum(not course.judgement.open for course in self.courses)
-                    tell(settled, len(self.courses), max(0.0, self.budget_seconds - time.monotonic() + self._began))
 
-    def _pass(self, courses: Sequence[Course], replicas: Mapping[Lane, Replicas]) -> bool:
-        """One replicate of each open cell of the lane that had the least time so far; whether there was any."""
-        for lane in sorted(replicas, key=lambda lane: self._spent.get(lane, 0.0)):
-            chosen = [course for course in courses if course.cell.lane == lane and course.judgement.open]
-            taken = False
-            for group in _groups(chosen):
-                if self._left(courses) > self._cost.get(lane, CELL_SECONDS) * len(group):
-                    self._replicate(replicas[lane], group)
-                    taken = True
-            if taken:
-                return True
-        return False
+            def step(line: tuple[Lane, int], core: int) -> bool:
+                group = self._chosen(line[0], courses)
+                if group is None:
+                    time.sleep(IDLE_SECONDS)
+                elif group:
+                    self._replicate(sources[line], group, core)
+                    if tell is not None:
+                        settled = sum(not course.judgement.open for course in self.courses)
+                        tell(settled, len(self.courses), max(0.0, self._left(self.courses)))
+                return group is None or bool(group)
 
-    def _replicate(self, source: Replicas, group: Sequence[Course]) -> None:
+            cores.shared(sources, step, self.places, lambda line: spared and line[1] > 0)
+
+    def _chosen(self, lane: Lane, courses: Sequence[Course]) -> Sequence[Course] | None:
+        """Open cells of a lane with the fewest replicates, as many as there is time for; a lost one goes alone.
+
+        Nothing: there are none. None: another core is at all that the next look needs.
+        """
+        with self._counting:
+            waiting = sorted((c for c in courses if c.cell.lane == lane and c.judgement.open), key=Course.under_way)
+            fit = int(self._left(courses) / self.costs.get(lane, CELL_SECONDS))
+            if fit < 1 or not waiting:
+                return ()
+            looks = self.rule.looked(any(course.first is not None for course in waiting))
+            short = [c for c in waiting if len(c.x) + c.pending < min((n for n in looks if n > len(c.x)), default=0)]
+            together = [course for course in short if not course.troubles]
+            group = together[: min(MOST_CELLS, fit)] if together else short[:1]
+            for course in group:
+                course.pending += 1
+            return group or None
+
+    def _replicate(self, source: Source, group: Sequence[Course], core: int) -> None:
+        source.ready()
         started = time.monotonic()
-        self.replicates += 1
+        with self._counting:
+            self.replicates += 1
+            number = self.seed * 1_000_003 + self.replicates
+        group = random.Random(number).sample(group, len(group))
         found = source.replicate(
             [(course.cell, course.names) for course in group],
-            seed=self.seed * 1_000_003 + self.replicates, rounds=self.rounds,
+            seed=number, rounds=self.rounds, core=core,
             limit_seconds=min(REPLICATE_LIMIT_SECONDS, max(LEAST_LIMIT_SECONDS, self._left(group))),
         )  # fmt: skip
-        for course, paired in zip(group, found, strict=True):
-            course.take(paired, self.rule)
-        taken = time.monotonic() - started
-        self._spent[source.lane] = self._spent.get(source.lane, 0.0) + taken
-        spent = taken / len(group)
-        known = self._cost.get(source.lane)
-        self._cost[source.lane] = spent if known is None else float(np.sqrt(known * spent))
+        with self._counting:
+            for course, paired in zip(group, found, strict=True):
+                course.pending -= 1
+                course.take(paired, self.rule)
+        spent = (time.monotonic() - started) / len(group)
+        known = self.costs.get(source.lane)
+        self.costs[source.lane] = spent if known is None else float(np.sqrt(known * spent))
 
     def _left(self, courses: Sequence[Course]) -> float:
-        """Seconds of the budget; while there are suspects the first stage leaves some for the second."""
-        waiting = any(course.judgement.suspect for course in courses)
-        return self.budget_seconds * (FIRST_SHARE if waiting else 1.0) - (time.monotonic() - self._began)
-
-
-def _groups(courses: Sequence[Course]) -> Sequence[Sequence[Course]]:
-    """Those that share a process; one that lost its process goes alone."""
-    alone = [[course] for course in courses if course.troubles]
-    together = [course for course in courses if not course.troubles]
-    return [together[i : i + MOST_CELLS] for i in range(0, len(together), MOST_CELLS)] + alone
+        """Seconds of the budget; the first stage leaves what its suspects will need."""
+        each = (self.costs.get(c.cell.lane, CELL_SECONDS) for c in courses if c.judgement.suspect)
+        work = CONFIRMING_REPLICATES * CONTROLLED * sum(each) / len(self.places)
+        reserved = min(MOST_RESERVED * self.budget_seconds, START_SECONDS + work) if work else 0.0
+        return self.budget_seconds - reserved - (time.monotonic() - self._began)

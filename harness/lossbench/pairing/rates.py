@@ -1,10 +1,14 @@
-"""Measures what the gate would do: unchanged code, and slowdowns planted as real work, in the same replicates."""
+"""Measures what the gate would do: unchanged code, and slowdowns planted as real work, in the same replicates.
+
+Lanes run side by side, one a core, as they do in a comparison.
+"""
 
 from __future__ import annotations
 
+import random
+import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,7 +19,9 @@ from lossbench.judge.looks import Reals
 from lossbench.judge.replicates import log_ratios
 from lossbench.lanes.measurement import Paired
 from lossbench.lanes.replicas import Replicas
+from lossbench.lanes.replicate import further
 from lossbench.lanes.versions import Version
+from lossbench.pairing import cores
 from lossbench.pairing.campaign import REPLICATE_LIMIT_SECONDS, ROUNDS, Tell
 from lossbench.spec.case import Cell, Lane
 
@@ -23,7 +29,7 @@ SLOWDOWNS: Final = (0.02, 0.03, 0.05, 0.07, 0.10, 0.20)
 RENEWED_AFTER: Final = 16
 MOST_REPLICATES: Final = 2000
 PLANTED_WITHIN: Final = 0.25
-"""A slowdown counts as one of these where the whole calls of a block come this near to it, relatively."""
+"""A slowdown counts as planted where the whole calls of a block come this near to it, relatively."""
 
 
 def versions(path: Path, slowdowns: Sequence[float] = SLOWDOWNS) -> tuple[Version, ...]:
@@ -37,6 +43,9 @@ def versions(path: Path, slowdowns: Sequence[float] = SLOWDOWNS) -> tuple[Versio
 class Samples:
     """Of one cell, in the order of time. control, head: log ratios to the base. slow: by the planted slowdown.
 
+    A block of few calls takes at least one more, whatever the slowdown asked for; the exact difference is then taken
+    off the log ratio. planted: by slowdown, in how many replicates nothing, or little, had to be.
+
     base_runs, head_runs, slow_runs: the seconds per call of each replicate's blocks, for gates that do not pair.
     """
 
@@ -44,6 +53,7 @@ class Samples:
     control: list[float] = field(default_factory=list)
     head: list[float] = field(default_factory=list)
     slow: dict[float, list[float]] = field(default_factory=dict)
+    planted: dict[float, int] = field(default_factory=dict)
     base_runs: list[Reals] = field(default_factory=list)
     head_runs: list[Reals] = field(default_factory=list)
     slow_runs: dict[float, list[Reals]] = field(default_factory=dict)
@@ -59,10 +69,12 @@ class Samples:
         self.base_runs.append(blocks[0])
         self.head_runs.append(blocks[2])
         for place, slowdown in enumerate(slowdowns, start=2):
-            planted = round(slowdown * paired.loops) / paired.loops
-            if abs(planted - slowdown) <= PLANTED_WITHIN * slowdown:
-                self.slow.setdefault(slowdown, []).append(float(ratios[place]))
-                self.slow_runs.setdefault(slowdown, []).append(blocks[place + 1])
+            planted = further(slowdown, paired.loops) / paired.loops
+            off = (1 + slowdown) / (1 + planted)
+            near = abs(planted - slowdown) <= PLANTED_WITHIN * slowdown
+            self.slow.setdefault(slowdown, []).append(float(ratios[place] + np.log(off)))
+            self.slow_runs.setdefault(slowdown, []).append(blocks[place + 1] * off)
+            self.planted[slowdown] = self.planted.get(slowdown, 0) + near
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,30 +96,40 @@ def measure(
     lanes: dict[Lane, list[Cell]] = {}
     for cell in cells:
         lanes.setdefault(cell.lane, []).append(cell)
-    spent: dict[str, list[float]] = {lane.id: [] for lane in lanes}
-    number = 0
-    while time.monotonic() - began < budget_seconds and number < MOST_REPLICATES * len(lanes):
-        with ExitStack() as stack:
-            sources = {lane: stack.enter_context(Replicas(lane, made, seed=seed + number)) for lane in lanes}
-            for source in sources.values():
-                source.ready()
-            for _ in range(RENEWED_AFTER):
-                for lane, source in sources.items():
-                    if time.monotonic() - began > budget_seconds:
-                        break
-                    number += 1
-                    started = time.monotonic()
-                    found = source.replicate(
-                        [(cell, {}) for cell in lanes[lane]], seed=seed * 1_000_003 + number, rounds=ROUNDS,
-                        limit_seconds=REPLICATE_LIMIT_SECONDS,
-                    )  # fmt: skip
-                    spent[lane.id].append((time.monotonic() - started) / len(lanes[lane]))
-                    for cell, paired in zip(lanes[lane], found, strict=True):
-                        samples[cell.id].take(paired, slowdowns)
-                if tell is not None:
-                    tell(int(time.monotonic() - began), int(budget_seconds), budget_seconds - time.monotonic() + began)
+    spent: dict[Lane, list[float]] = {lane: [] for lane in lanes}
+    sources: dict[Lane, Replicas] = {}
+    counting = threading.Lock()
+
+    def step(lane: Lane, core: int) -> bool:
+        number = len(spent[lane])
+        if time.monotonic() - began > budget_seconds or number >= MOST_REPLICATES:
+            return False
+        if number % RENEWED_AFTER == 0:
+            if lane in sources:
+                sources[lane].close()
+            sources[lane] = Replicas(lane, made, seed=seed + number // RENEWED_AFTER)
+            sources[lane].ready()
+        own = random.Random(number).sample(lanes[lane], len(lanes[lane]))
+        started = time.monotonic()
+        found = sources[lane].replicate(
+            [(cell, {}) for cell in own], seed=seed * 1_000_003 + number, rounds=ROUNDS, core=core,
+            limit_seconds=REPLICATE_LIMIT_SECONDS,
+        )  # fmt: skip
+        spent[lane].append((time.monotonic() - started) / len(own))
+        for cell, paired in zip(own, found, strict=True):
+            samples[cell.id].take(paired, slowdowns)
+        if tell is not None:
+            with counting:
+                tell(int(time.monotonic() - began), int(budget_seconds), budget_seconds - time.monotonic() + began)
+        return True
+
+    try:
+        cores.shared(lanes, step, cores.allowed()[: len(lanes)])
+    finally:
+        for source in sources.values():
+            source.close()
     return Measured(
         samples=samples,
-        replicate_seconds={lane: float(np.median(times)) if times else float("nan") for lane, times in spent.items()},
+        replicate_seconds={lane.id: float(np.median(times)) if times else np.nan for lane, times in spent.items()},
         seconds=time.monotonic() - began,
     )

@@ -18,11 +18,13 @@ from lossbench.spec.errors import BadInput
 class Sides:
     """versions: base, control (the base again) and head, in the order in which workers report them.
 
-    cells: what is timed, each with the head's name of the loss where it is another. missing, new: losses of one side.
+    cells: what is timed, each with the head's name of the loss where it is another. every: all that the profile
+    compares, of the base. missing, new: losses of one side.
     """
 
     versions: tuple[Version, ...]
     cells: tuple[tuple[Cell, Mapping[str, str]], ...]
+    every: tuple[Cell, ...]
     missing: tuple[str, ...]
     new: tuple[str, ...]
 
@@ -65,6 +67,7 @@ def sides(
     return Sides(
         versions=versions,
         cells=tuple(cells),
+        every=made.cells,
         missing=tuple(sorted(set(before.losses) - set(names))),
         new=tuple(sorted(set(after.losses) - set(names.values()))),
     )

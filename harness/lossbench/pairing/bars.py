@@ -1,0 +1,75 @@
+"""What the gate's error rates are held to, and, where one is not reached, what the measurement says of the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from lossbench.judge.calibration import Rate
+from lossbench.pairing.figures import Gate, spread, suite_share, usable
+from lossbench.pairing.rates import Measured
+from lossbench.pairing.whole import Whole, on
+
+MOST_SUITES: Final = 0.01
+LEAST_FOUND: Final = {0.05: 0.95, 0.10: 0.99}
+MOST_INCONCLUSIVE: Final = 0.05
+MOST_SECONDS: Final = 120.0
+NAMED: Final = 4
+
+
+def table(gates: Sequence[Gate], cells: int) -> Iterator[str]:
+    """One row a gate, Wilson's 95% interval after each false-alarm rate; for other gates, suites by independence."""
+    slowdowns = sorted({x for gate in gates for x in gate.found})
+    heads = f"{'gate':<34}{'false alarms a comparison':<30}{'suites with one':<26}"
+    yield heads + "".join(f"{x:>+8.0%}" for x in slowdowns)
+    for gate in gates:
+        powers = "".join(f"{gate.found[x].share:>8.1%}" if x in gate.found else f"{'-':>8}" for x in slowdowns)
+        whole = said(gate.suites) if gate.suites else f"{suite_share(gate.alarms, cells):.1%} if independent"
+        yield f"{gate.name:<34}{said(gate.alarms):<30}{whole:<26}{powers}"
+
+
+def noise(measured: Measured) -> Iterator[str]:
+    """Each measured cell's spread."""
+    for own in usable(measured):
+        whole = sum(own.planted.values()) / max(1, sum(len(x) for x in own.slow.values()))
+        yield (
+            f"{spread(own.head):>7.2%} robust SD of an unchanged log ratio, {len(own.head)} replicates, "
+            f"{whole:.0%} of slowdowns planted as asked: {own.cell.id}"
+        )
+
+
+def verdicts(measured: Measured, gate: Gate, wholes: Sequence[Whole]) -> Iterator[str]:
+    """`met` or `MISSED`, bar by bar, and why."""
+    noisy = sorted(usable(measured), key=lambda own: -spread(own.head))[:NAMED]
+    named = "the noisiest cells: " + ", ".join(f"{own.cell.id} {spread(own.head):.1%}" for own in noisy)
+    if gate.suites:
+        yield _bar(f"suites with a false alarm {said(gate.suites)}", gate.suites.share <= MOST_SUITES, "1%", named)
+    for slowdown, least in LEAST_FOUND.items():
+        if slowdown in gate.found:
+            found = gate.found[slowdown]
+            yield _bar(f"{slowdown:+.0%} found {said(found)}", found.share >= least, f"{least:.0%}", named)
+    if gate.inconclusive:
+        open_ = gate.inconclusive
+        yield _bar(f"inconclusive, given the time {said(open_)}", open_.share <= MOST_INCONCLUSIVE, "5%", named)
+    for whole in wholes:
+        why = "; ".join(whole.undecided)
+        open_ = whole.inconclusive
+        yield _bar(
+            f"a whole run of {whole.cells} cells: {open_.share:.1%} inconclusive",
+            open_.share <= MOST_INCONCLUSIVE,
+            "5%",
+            why,
+        )
+        yield _bar(f"its {whole.seconds:.0f} s on {on()}", whole.seconds <= MOST_SECONDS, f"{MOST_SECONDS:.0f} s", why)
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(whole.verdicts.items()))
+        yield f"        {counts}; {whole.replicates:.1f} replicates a cell, {whole.processes} processes"
+
+
+def said(found: Rate) -> str:
+    """`0.12% [0.1%, 0.15%]`: a share with Wilson's 95% interval."""
+    share, low, high = (f"{100 * x:.3g}%" for x in (found.share, *found.interval))
+    return f"{share} [{low}, {high}]"
+
+
+def _bar(what: str, met: bool, bar: str, why: str) -> str:
+    return f"{'met' if met else 'MISSED':<8}{what} (bar {bar})" + ("" if met else f": {why}")
