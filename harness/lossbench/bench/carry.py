@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from lossbench import __version__
-from lossbench.bench import curving
+from lossbench.bench import curving, limiting
 from lossbench.bench.judging import bench_of
 from lossbench.bench.pool import Pool
 from lossbench.judge import claims, docstrings, kinks, prose, snippets
@@ -130,6 +130,7 @@ def carry_out(bench: Bench, folder: RunFolder, *, progress: Progress = silent) -
         Pool(bench.suites, folder.path / "logs") as pool,
     ):
         with wall.phase(), wall.during("start_up"):
+            limiting.note(bench.plan, bench.catalogue, folder, bench.request.threads)  # while nothing else runs
             pool.await_all(bench.plan.lanes)
         with wall.phase(), wall.during("judging"):
             eager = {lane.backend: lane for lane in bench.plan.lanes if lane.mode == "eager"}

