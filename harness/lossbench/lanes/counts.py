@@ -1,8 +1,9 @@
 """What a framework itself says that a call does, as far as it says it: counts repeat exactly where times do not.
 
 Each function is given its framework by the backend, and answers with columns of the cells table. A kernel is what
-that framework calls one: an aten operation that PyTorch dispatches (views left out), a kernel that its compiler
-generates, an instruction of XLA's optimised program, a node of TensorFlow's traced graph. They compare within one.
+that framework calls one: an aten operation that PyTorch dispatches (views left out), an instruction of XLA's
+optimised program, a node of TensorFlow's traced graph. They compare within one. PyTorch's compiler is not asked: what
+it counts is what it generated, which is nothing where a program comes from its cache.
 """
 
 from __future__ import annotations
@@ -46,18 +47,6 @@ def _tensors(kind: type, found: Any) -> Iterator[Any]:
     elif isinstance(found, list | tuple):
         for each in found:
             yield from _tensors(kind, each)
-
-
-def generated(torch: Any) -> tuple[int, int]:
-    """Kernels and bytes of all that PyTorch's compiler has generated so far in this process, caches included."""
-    metrics = torch._inductor.metrics
-    return int(metrics.generated_kernel_count), int(metrics.num_bytes_accessed)
-
-
-def compiled_by_inductor(before: tuple[int, int], after: tuple[int, int]) -> Counts:
-    """Of what was compiled in between."""
-    kernels, touched = (b - a for a, b in zip(before, after, strict=True))
-    return {"own_kernels": kernels, "own_bytes": touched, "counted_by": "PyTorch: kernels that its compiler generated"}
 
 
 def xla(call: Any, arguments: tuple[Any, ...]) -> Counts:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from math import prod
 from typing import Any, Final
 
@@ -141,7 +140,7 @@ class Program:
             return self.checked(remember=False)
         handed = dict(plan.handed)
         if finished or finish is None:
-            return partial(call, m, **handed)  # adds a tenth of a microsecond less than another Python frame
+            return _spelled_out(call, m, handed)
         return lambda y_true, y_pred: finish(call(m, y_true, y_pred, **handed))
 
     def _stands_for(self, actual: tuple[int, ...], *, free: bool) -> str:
@@ -156,6 +155,14 @@ class Program:
         if self._binding.unit == "batch" and self._plan.native_reduction and self._axis is not None and not reduces:
             return "batch"  # over given axes there are several losses, which nothing reduces
         return unit_of(actual, self._shape, unit=self._binding.unit, axis=self._axis, free=self._user or free)
+
+
+def _spelled_out(call: Function, m: Any, handed: Mapping[str, Any]) -> Function:
+    """The call with its keywords written out: to unpack them from a dict costs 0.15 microseconds, each time."""
+    words = ", ".join(f"{name}=given_{name}" for name in handed)
+    known = {"call": call, "m": m, **{f"given_{name}": value for name, value in handed.items()}}
+    spelled: Function = eval(f"lambda y_true, y_pred: call(m, y_true, y_pred, {words})", known)  # names of parameters
+    return spelled
 
 
 def _parts(output: Any) -> tuple[Any, Any]:

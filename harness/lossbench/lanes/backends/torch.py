@@ -146,7 +146,6 @@ class TorchBackend(Backend):
         torch.set_num_threads(threads)
         self._ops = TorchOps(torch)
         self._broken_graph = False
-        self._generated = counts.UNCOUNTED
 
     @property
     def namespace(self) -> Ops:
@@ -225,20 +224,15 @@ class TorchBackend(Backend):
     def first_call(self, fn: Function, mode: str, grad: bool, arguments: tuple[Tensor, ...]) -> tuple[Function, Any]:
         if mode != "compiled":
             return super().first_call(fn, mode, grad, arguments)
-        before = counts.generated(self.torch)
         try:
-            call, result = super().first_call(fn, mode, grad, arguments)
+            return super().first_call(fn, mode, grad, arguments)
         except self.torch._dynamo.exc.Unsupported:
             self._broken_graph = True
-            parts = {"mode": mode, "fullgraph": False}
-            call = self.value_and_grad(fn, **parts) if grad else self.compiled(fn, **parts)
-            before = counts.generated(self.torch)
-            result = call(*arguments)
-        self._generated = counts.compiled_by_inductor(before, counts.generated(self.torch))
-        return call, result
+        call = self.value_and_grad(fn, mode=mode, fullgraph=False) if grad else self.compiled(fn, mode, fullgraph=False)
+        return call, call(*arguments)
 
     def counted(self, call: Function, mode: str, arguments: tuple[Tensor, ...]) -> counts.Counts:
-        return self._generated if mode == "compiled" else counts.dispatched(self.torch, call, arguments)
+        return counts.UNCOUNTED if mode == "compiled" else counts.dispatched(self.torch, call, arguments)
 
     def wait(self, result: Any) -> None:  # noqa: ARG002 - the CPU has computed before it returns
         if self.device != "cpu":
