@@ -23,6 +23,7 @@ from lossbench.running.contract import Judge, Progress, Start, Timing, Worker, s
 from lossbench.running.estimate import Estimate
 from lossbench.running.visiting import Replay, Visit, Visiting
 from lossbench.running.wall import Wall
+from lossbench.running.watching import watched
 from lossbench.running.workers import Workers
 from lossbench.spec.case import Cell, Lane
 
@@ -163,7 +164,7 @@ class _Run:
         if not visits:
             return True
         items = CellItems(visits, visiting, self._estimate.visited)
-        with self._wall.phase():
+        with self._wall.phase(), watched(self._folder):
             status = books.run_pytest(self._folder.benchmark_json, items)
         items.check(status)
         return status != pytest.ExitCode.INTERRUPTED

@@ -180,7 +180,7 @@ def test_a_baseline_survives_the_disk(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["facts.json", "agreement.csv.gz", "times.csv.gz"])
+@pytest.mark.parametrize("name", ["facts.json", "agreement.csv.gz", "times.csv.gz", "counts.csv.gz"])
 @pytest.mark.parametrize("damage", ["missing", "truncated", "foreign"])
 def test_a_damaged_baseline_names_the_file(tmp_path: Path, name: str, damage: str) -> None:
     for other, content in gate.distil(run()).items():
@@ -212,3 +212,38 @@ def test_a_part_of_the_baseline_can_be_gated_alone() -> None:
     assert gate.compare(base, head).exit_status == 2
     part = gate.of(base).restricted({cell(place, loss) for place in PLACES[:2] for loss in ("huber", "mse")})
     assert gate.compare(part, head).exit_status == 0
+
+
+def counted(tables: Tables, kernels: int = 7, touched: int = 4000, by: str = "somebody") -> Tables:
+    """The run with counts of its slow cell, and of another that is never counted."""
+    table = TABLES["cells"]
+    rows = [
+        {"cell": SLOW, "own_kernels": kernels, "own_bytes": touched, "counted_by": by},
+        {"cell": cell(PLACES[0])},
+    ]
+    frame = pd.DataFrame(map(table.row, rows), columns=[c.name for c in table.columns])
+    return replace(tables, cells=frame)
+
+
+def test_one_kernel_more_is_worse_and_needs_no_statistics(tmp_path: Path) -> None:
+    for name, content in gate.distil(counted(run())).items():
+        (tmp_path / name).write_bytes(content)
+    base = gate.load_baseline(tmp_path)
+    same = gate.compare(base, counted(run()), topics=("work",))
+    assert (same.exit_status, same.findings, same.compared_counts) == (0, (), 1)
+    more = gate.compare(base, counted(run(), kernels=8), topics=("work",))
+    assert more.exit_status == 1
+    (found,) = more.findings
+    assert (found.topic, found.subject, found.quantity) == ("work", SLOW, "kernels")
+    assert (found.before, found.after) == ("7", "8")
+    assert gate.compare(base, counted(run(), touched=4001)).exit_status == 1
+    fewer = gate.compare(base, counted(run(), kernels=6, touched=3000), topics=("work",))
+    assert (fewer.exit_status, sorted(f.outcome for f in fewer.findings)) == (0, ["better", "better"])
+
+
+def test_counts_of_another_kind_or_machine_are_not_compared() -> None:
+    base = counted(run())
+    assert gate.compare(base, counted(run(), kernels=9, by="somebody else"), topics=("work",)).exit_status == 2
+    elsewhere = counted(run(facts={**FACTS_HERE, "machine.cpu": "another processor"}), kernels=9)
+    assert gate.compare(base, elsewhere, topics=("work",)).compared_counts == 0
+    assert gate.compare(base, counted(run(), kernels=9), topics=("agreement",)).exit_status == 0

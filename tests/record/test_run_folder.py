@@ -146,7 +146,7 @@ def test_older_schema(tmp_path: Path) -> None:
     path = finished(tmp_path)
     manifest = json.loads((path / "run.json").read_text())
     (path / "run.json").write_text(json.dumps(manifest | {"schema_version": 0}))
-    with pytest.raises(RunDamaged, match="expected schema version 1, received version 0; run again"):
+    with pytest.raises(RunDamaged, match="expected schema version 2, received version 0; run again"):
         run.read(path)
 
 
@@ -154,7 +154,7 @@ def test_older_schema_in_one_file(tmp_path: Path) -> None:
     path = finished(tmp_path) / "cells.parquet"
     table = pq.read_table(path)
     pq.write_table(table.replace_schema_metadata({"lossbench.schema_version": "0"}), path)
-    with pytest.raises(RunDamaged, match=r"cells\.parquet: expected schema version 1, received version 0"):
+    with pytest.raises(RunDamaged, match=r"cells\.parquet: expected schema version 2, received version 0"):
         run.read(path.parent)
 
 

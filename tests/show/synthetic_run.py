@@ -159,14 +159,30 @@ def _timed(
     case = f"{loss.name}[f32,2048x128,typical,s0]"
     cell = f"{case}@{lane}/{binding}:grad"
     common = {"case": case, "loss": loss.name, "lane": lane, "backend": backend, "binding": binding, "cell": cell}
+    size = 2048 * 128 * 4
     rows["cells"].append(
         {**common, "operation": "grad", "shape": (2048, 128), "dtype": "float32", "regime": "typical", "device": "cpu"}
-        | {"mode": mode, "timed": True, "status": "ok", "compile_seconds": 0.4, "first_call_seconds": 0.01}
+        | {
+            "mode": mode,
+            "timed": True,
+            "status": "ok",
+            "compile_seconds": 0.4,
+            "first_call_seconds": 0.01,
+            "own_kernels": 7,
+            "own_bytes": 5 * size,
+            "counted_by": "somebody",
+        }
+    )
+    rows["work"].append(
+        {"cell": cell, "loss": loss.name, "lane": lane, "backend": backend, "binding": binding, "operation": "grad"}
+        | {"read_bytes": 2 * size, "written_bytes": size, "operations": 10**6, "limit_seconds": 1e-4}
+        | {"limited_by": "memory"}
     )
     for visit in range(visits):
         samples = tuple(speed * rng.lognormal(0, 0.05, 5))
         rows["measurements"].append(
             {**common, "operation": "grad", "visit": visit, "status": "ok", "loops": 10, "seconds_per_call": samples}
+            | {"latency_seconds": 1.1 * speed, "opening_seconds": 1.5 * speed}
         )
 
 
@@ -229,6 +245,10 @@ FACTS = {
     "machine.threads_allowed": "2",
     "machine.memory_bytes": str(23 * 2**30),
     "machine.load_1min": "0.31",
+    "ceiling.threads1.add.1048576.bytes_per_second": "4.5e+10",
+    "ceiling.threads1.add.268435456.bytes_per_second": "9.5e+09",
+    "ceiling.threads1.matmul.float32.operations_per_second": "8.1e+10",
+    "conditions.timing.others_share": "0.34",
     "version.tensorflow-cpu": "2.21.0",
     "version.keras": "3.15.0",
     "version.torch": "2.13.0",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from lossbench import __version__
-from lossbench.bench import claiming, pictures
+from lossbench.bench import claiming, limiting, pictures
 from lossbench.bench.judging import bench_of
 from lossbench.bench.pool import Pool
 from lossbench.judge.custom import CustomResult, judge_custom
@@ -133,6 +133,7 @@ def _carried_out(bench: Bench, folder: RunFolder, progress: Progress) -> tuple[O
         Pool(bench.suites, folder.path / "logs") as pool,
     ):
         with wall.phase(), wall.during("start_up"):
+            limiting.note(bench.plan, bench.catalogue, folder, bench.request.threads)  # while nothing else runs
             pool.await_all(bench.plan.lanes)
         with wall.phase(), wall.during("judging"):
             eager = {lane.backend: lane for lane in bench.plan.lanes if lane.mode == "eager"}

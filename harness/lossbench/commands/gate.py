@@ -26,7 +26,7 @@ from lossbench.spec.plain import plain
 BaselinePath = Annotated[Path, typer.Option("--baseline", help="Folder written by `lossbench baseline`.")]
 Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The slowdown that matters: 0.25 is 25%.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 2 also where a time stays undecided.")]
-Only = Annotated[str, typer.Option("--only", help="agreement or timing; default: both.")]
+Only = Annotated[str, typer.Option("--only", help="agreement, timing or work; default: all.")]
 Subset = Annotated[
     bool, typer.Option("--only-measured", help="Leave out what the run did not plan: a part of the baseline.")
 ]
@@ -39,7 +39,7 @@ Markdown = Annotated[Path | None, typer.Option("--markdown", metavar="OUT", help
 Junit = Annotated[Path | None, typer.Option("--junit", metavar="OUT", help="Write the result as JUnit XML.")]
 Sarif = Annotated[Path | None, typer.Option("--sarif", metavar="OUT", help="Write what fails as SARIF 2.1.0.")]
 
-TOPICS = ("agreement", "timing")
+TOPICS = ("agreement", "timing", "work")
 
 
 def command(
@@ -60,17 +60,15 @@ def command(
 ) -> None:
     """Compare a run with a baseline. Exit status 0: nothing worse; 1: something is; 2: cannot tell.
 
-    Agreement verdicts are compared exactly; times as ratios between neighbours, on like machines and versions only, or
-    with --base anew, side by side and by the rule of `compare`; `--base baseline` is the commit that the baseline was
-    recorded at. --strict makes any undecided time 2.
+    Agreement verdicts are compared exactly, and so is the work that frameworks count themselves; times as ratios
+    between neighbours, on like machines and versions only, or with --base anew, side by side and by the rule of
+    `compare`; `--base baseline` is the commit that the baseline was recorded at. --strict makes any undecided time 2.
     A defect that the ledger of known ones lacks is worse, baseline or not; so is a known one that a whole run misses.
     In a GitHub job the Markdown is added to the step's summary by itself.
 
     Example: lossbench gate --baseline results/baseline
     """
-    topics: tuple[Literal["agreement", "timing"], ...] = cast(
-        tuple[Literal["agreement", "timing"], ...], chosen("--only", only, TOPICS)
-    )
+    topics = cast(tuple[Literal["agreement", "timing", "work"], ...], chosen("--only", only, TOPICS))
     if base and "timing" not in topics:
         raise BadInput(
             subject="--base", expected="times among the topics", received=f"--only {only}", remedy="leave one out"

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from lossbench.bench import carry as benches
-from lossbench.bench import training
+from lossbench.bench import surroundings, training
 from lossbench.bench.carry import Request
 from lossbench.commands.ending import terminable
 from lossbench.commands.options import (
@@ -38,7 +38,10 @@ from lossbench.record.run import RunFolder, latest
 from lossbench.show import page
 from lossbench.spec.errors import BadInput
 
-Profile = Annotated[str, typer.Option("--profile", help="quick (2 minutes), agreement (5), standard (10), full.")]
+Profile = Annotated[
+    str,
+    typer.Option("--profile", help="quick (2 minutes), agreement (5), standard (10), sizes (1 to 2^24 numbers), full."),
+]
 Dtypes = Annotated[str, typer.Option("--dtype", help="float64, float32, bfloat16, float16; comma-separated.")]
 Regimes = Annotated[str, typer.Option("--regime", help="typical, kink, saturated, ...; comma-separated.")]
 Operations = Annotated[str, typer.Option("--operation", help="value, grad, grad_target, jvp; comma-separated.")]
@@ -107,11 +110,14 @@ def command(
     console = Console(stderr=True)
     for name, reason in bench.unavailable.items():
         console.print(f"{name}: {reason}", style="yellow", markup=False)
-    with terminable() as ending, folder, progress_bar(console) as progress:
-        outcome, custom = benches.carry_out(bench, folder, progress=progress)
-        ended, fault = 0, ""
-        if trained is not None and outcome.exit_status != INTERRUPTED:
-            ended, fault = training.carry_out(trained, folder.path, progress=progress)
+    with terminable() as ending, folder:
+        for said in surroundings.look(bench.plan, folder):
+            console.print(f"before the run: {said}", style="yellow", markup=False)
+        with progress_bar(console) as progress:
+            outcome, custom = benches.carry_out(bench, folder, progress=progress)
+            ended, fault = 0, ""
+            if trained is not None and outcome.exit_status != INTERRUPTED:
+                ended, fault = training.carry_out(trained, folder.path, progress=progress)
     written = None
     defects = ledger.of_run(outcome.tables, benches.stored(bench.request))
     if not (no_report or ending.asked):

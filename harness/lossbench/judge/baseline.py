@@ -2,6 +2,7 @@
 
 agreement.csv.gz   cell, quantity, verdict, class, convention (against the oracle)
 times.csv.gz       cell, group, and per visit the log of its seconds over the group's median in that visit
+counts.csv.gz      cell, and what its framework counts: kernels, bytes
 facts.json         machine, versions, schema version, counts
 """
 
@@ -19,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from lossbench.judge import counts
 from lossbench.judge.timing import by_visit, visits
 from lossbench.record.frames import Tables
 from lossbench.record.tables import SCHEMA_VERSION
@@ -38,13 +40,15 @@ class Baseline:
 
     agreement: pd.DataFrame
     times: pd.DataFrame
+    counts: pd.DataFrame
     facts: dict[str, str]
 
     def restricted(self, cells: Collection[str]) -> Baseline:
         """The part of it that speaks of these cells."""
         kept = frozenset(cells)
-        agreement, times = (frame[frame["cell"].isin(kept)] for frame in (self.agreement, self.times))
-        return Baseline(agreement=agreement, times=times, facts=self.facts)
+        frames = (self.agreement, self.times, self.counts)
+        agreement, times, counted = (frame[frame["cell"].isin(kept)] for frame in frames)
+        return Baseline(agreement=agreement, times=times, counts=counted, facts=self.facts)
 
 
 def of(tables: Tables) -> Baseline:
@@ -54,7 +58,12 @@ def of(tables: Tables) -> Baseline:
     agreement = rows.reindex(columns=list(AGREEMENT_COLUMNS)).fillna("").sort_values(["cell", "quantity"])
     wanted = {*MACHINE, *(f"version.{name}" for name in PACKAGES), "commit.id", "profile"}
     facts = {str(k): str(v) for k, v in zip(tables.facts["key"], tables.facts["value"], strict=True) if k in wanted}
-    return Baseline(agreement=agreement.reset_index(drop=True), times=_times(tables.measurements), facts=facts)
+    return Baseline(
+        agreement=agreement.reset_index(drop=True),
+        times=_times(tables.measurements),
+        counts=counts.of(tables.cells),
+        facts=facts,
+    )
 
 
 def _times(measurements: pd.DataFrame) -> pd.DataFrame:
@@ -87,6 +96,7 @@ def distil(tables: Tables) -> dict[str, bytes]:
     return {
         "agreement.csv.gz": _packed(kept.agreement),
         "times.csv.gz": _packed(times),
+        "counts.csv.gz": _packed(kept.counts),
         "facts.json": (json.dumps(about, indent=1) + "\n").encode(),
     }
 
@@ -113,7 +123,11 @@ def load(path: Path) -> Baseline:
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise _damaged(path / "times.csv.gz", str(error)) from error
-    return Baseline(agreement=agreement, times=times, facts=facts)
+    try:
+        counted = _unpacked(path, "counts.csv.gz", counts.COLUMNS).astype(dict.fromkeys(counts.COMPARED, int))
+    except (ValueError, TypeError) as error:
+        raise _damaged(path / "counts.csv.gz", str(error)) from error
+    return Baseline(agreement=agreement, times=times, counts=counted, facts=facts)
 
 
 def _numbers(text: str) -> list[float]:

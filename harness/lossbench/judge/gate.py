@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from lossbench.judge import counts
 from lossbench.judge.baseline import MACHINE, PACKAGES, Baseline, distil, load, of
 from lossbench.judge.timing import median_interval
 from lossbench.judge.verdict import rank
@@ -42,7 +43,7 @@ NAMED: Final = 12
 """So many cells are named one by one; the rest are counted."""
 
 Outcome = Literal["worse", "better", "inconclusive", "cannot_tell", "new"]
-Topic = Literal["agreement", "timing", "machine", "versions", "cells"]
+Topic = Literal["agreement", "timing", "work", "machine", "versions", "cells"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ class GateResult:
     compared_times: int
     smallest_change: float
     spread: float = np.nan
+    compared_counts: int = 0
 
     @property
     def counts(self) -> Counter[str]:
@@ -96,7 +98,7 @@ def compare(
     *,
     margin: float = MARGIN,
     strict: bool = False,
-    topics: Iterable[Literal["agreement", "timing"]] = ("agreement", "timing"),
+    topics: Iterable[Literal["agreement", "timing", "work"]] = ("agreement", "timing", "work"),
 ) -> GateResult:
     """Compare a run with a baseline.
 
@@ -120,15 +122,26 @@ def compare(
         if not unlike:
             found, times, smallest, spread = _timing(base.times, head.times, margin)
             findings += found
+    counted = 0
+    if "work" in asked and not any(found.topic == "machine" for found in _unlike(base.facts, head.facts)):
+        more, counted = counts.changes(base.counts, head.counts)
+        findings += [Finding(**each) for each in more]
     outcomes = {found.outcome for found in findings}
-    undecided = "cannot_tell" in outcomes or (strict and "inconclusive" in outcomes) or not (verdicts or times)
+    undecided = (
+        "cannot_tell" in outcomes or (strict and "inconclusive" in outcomes) or not (verdicts or times or counted)
+    )
     status = 1 if "worse" in outcomes else 2 if undecided else 0
     order = {"worse": 0, "cannot_tell": 1, "inconclusive": 2, "better": 3, "new": 4}
     ranked = tuple(sorted(findings, key=lambda f: (order[f.outcome], f.topic, -np.nan_to_num(f.change, nan=0.0))))
     return GateResult(
-        exit_status=status, findings=ranked, compared_verdicts=verdicts, compared_times=times,
-        smallest_change=smallest, spread=spread,
-    )  # fmt: skip
+        exit_status=status,
+        findings=ranked,
+        compared_verdicts=verdicts,
+        compared_times=times,
+        smallest_change=smallest,
+        spread=spread,
+        compared_counts=counted,
+    )
 
 
 def _agreement(base: pd.DataFrame, head: pd.DataFrame, *, levels: bool) -> tuple[list[Finding], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -23,6 +24,8 @@ class Answer:
     Arrays are in the carrier type of the dtype (see `lossbench.spec.formats`); result_dtype is the
     framework's own name of the value's type. compile_seconds: time to trace and compile, 0 if eager.
     first_call_seconds: the first call, compilation excluded where the framework tells them apart.
+    own_kernels, own_bytes, own_operations, counted_by: what the framework says a call does, see `counts`; asked of
+    cells that are to be timed.
     printed: what the call wrote to stdout and stderr (first 2000 characters).
     """
 
@@ -36,6 +39,10 @@ class Answer:
     prepare_seconds: float = 0.0
     compile_seconds: float = 0.0
     first_call_seconds: float = 0.0
+    own_kernels: int = 0
+    own_bytes: int = 0
+    own_operations: int = 0
+    counted_by: str = ""
     printed: str = ""
     facts: Mapping[str, str | float | int] = field(default_factory=dict)
 
@@ -60,10 +67,16 @@ class Paired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One visit to a cell: the seconds per call of each round, each the mean over `loops` calls."""
+    """One visit to a cell: the seconds per call of each round, each the mean over `loops` calls: throughput.
+
+    latency_seconds: median of calls each of which is waited for. opening_seconds: the call that opens the visit, in
+    caches that hold others' data. Both NaN where there is none.
+    """
 
     status: Status
     reason: str = ""
     loops: int = 0
     seconds_per_call: tuple[float, ...] = ()
+    latency_seconds: float = math.nan
+    opening_seconds: float = math.nan
     peak_bytes: int = 0

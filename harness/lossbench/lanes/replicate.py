@@ -24,7 +24,8 @@ import numpy.typing as npt
 from lossbench.lanes.backends.base import Backend
 from lossbench.lanes.measurement import Answer, Paired
 from lossbench.lanes.reasons import reason_of
-from lossbench.lanes.session import RAISED, Prepared, Session, calibrated, timed, undisturbed
+from lossbench.lanes.session import RAISED, Session
+from lossbench.lanes.stopwatch import Prepared, calibrated, timed, undisturbed
 from lossbench.spec.case import Case, Cell
 from lossbench.spec.catalogue import Catalogue
 from lossbench.spec.inputs import Inputs

@@ -1,45 +1,31 @@
 """What a worker does with a cell: build its inputs, prepare the call once, run it, time it.
 
 The same code serves the worker process and the inline lane. Whatever a loss raises becomes an answer.
-A round is `loops` calls between two readings of the clock with one wait at its end: throughput, not
-latency. One untimed call opens each block, since a visit begins with cold caches; garbage collection is off.
 """
 
 from __future__ import annotations
 
-import gc
+import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import repeat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from lossbench.lanes import derivatives, evaluation
-from lossbench.lanes.backends.base import Backend, Function, NoGradientError, Tensor, UnsupportedError
+from lossbench.lanes.backends.base import Backend, NoGradientError, UnsupportedError
 from lossbench.lanes.measurement import Answer, Block
 from lossbench.lanes.reasons import reason_of, trace_of
+from lossbench.lanes.stopwatch import Prepared, calibrated, timed, undisturbed, waited
 from lossbench.spec import inputs
 from lossbench.spec.case import Case, Cell
 from lossbench.spec.catalogue import Catalogue
 from lossbench.spec.errors import BadInput
 from lossbench.spec.loss import Binding, Loss
 
-MAX_LOOPS: Final = 1_000_000
 RAISED: Final = (Exception, SystemExit)  # a loss may raise anything, and may call sys.exit
-
-
-@dataclass(slots=True, kw_only=True)
-class Prepared:
-    """A cell ready to be called. loops: what a round was last calibrated to, 0 before."""
-
-    call: Function
-    arguments: tuple[Tensor, ...]
-    dtype: str
-    loops: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +65,17 @@ class Session:
     def answer(self, cell: Cell, *, keep: bool = False) -> Answer:
         """Computes a cell once. keep: hold it ready for `block` until `forget`; the latest is held in any case."""
         answer, prepared = self._guarded(lambda: self._task(cell))
-        if prepared is not None:
-            self._last = (cell.id, prepared)
-            if keep:
-                self._kept[cell.id] = prepared
-        return answer
+        if prepared is None:
+            return answer
+        self._last = (cell.id, prepared)
+        if not keep:
+            return answer
+        self._kept[cell.id] = prepared
+        try:
+            counted: Mapping[str, Any] = self.backend.counted(prepared.call, cell.lane.mode, prepared.arguments)
+        except RAISED as error:  # a call that cannot be counted is timed all the same
+            counted = {"counted_by": f"nobody: {reason_of(error)}"}
+        return replace(answer, **counted)
 
     def prepared(self, cell: Cell) -> tuple[Answer, Prepared | None]:
         """Computes a cell once and hands over the call to time, None where there is no answer."""
@@ -115,13 +107,17 @@ class Session:
         self.backend.begin(prepared.dtype)
         try:
             with undisturbed():
-                timed(prepared, self.backend.wait, 1)
+                opening = timed(prepared, self.backend.wait, 1)
                 count = loops or prepared.loops or calibrated(prepared, self.backend.wait, target_seconds)
                 prepared.loops = count
                 seconds = tuple(timed(prepared, self.backend.wait, count) / count for _ in range(rounds))
+                latency = waited(prepared, self.backend.wait, seconds, count) if loops else math.nan
         except RAISED as error:
             return Block(status="failed", reason=reason_of(error))
-        return Block(status="ok", loops=count, seconds_per_call=seconds, peak_bytes=self.backend.peak_bytes())
+        return Block(
+            status="ok", loops=count, seconds_per_call=seconds, latency_seconds=latency, opening_seconds=opening,
+            peak_bytes=self.backend.peak_bytes(),
+        )  # fmt: skip
 
     def forget(self, cell_id: str | None) -> None:
         """Drops a prepared cell, or all of them."""
@@ -245,40 +241,6 @@ class Session:
 
 class AbsentError(Exception):
     """The framework has no such loss."""
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """No garbage collection until the end; none first either, which would cost more than the visit."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def timed(prepared: Prepared, wait: Callable[[Any], None], loops: int) -> float:
-    """Seconds for `loops` calls and one wait. Nothing else stands between the two readings."""
-    call, arguments, result = prepared.call, prepared.arguments, None
-    started = time.perf_counter()
-    for _ in repeat(None, loops):
-        result = call(*arguments)
-    wait(result)
-    return time.perf_counter() - started
-
-
-def calibrated(prepared: Prepared, wait: Callable[[Any], None], target_seconds: float) -> int:
-    """The number of calls that makes a round last about target_seconds, at least 1; found from a fifth of one."""
-    loops = 1
-    while True:
-        seconds = timed(prepared, wait, loops)
-        if seconds < target_seconds:  # else one call is a round, however the machine disturbed it
-            seconds = min(seconds, timed(prepared, wait, loops))
-        if seconds >= 0.2 * target_seconds or loops >= MAX_LOOPS:
-            return min(MAX_LOOPS, max(1, round(loops * target_seconds / max(seconds, 1e-9))))
-        loops = min(MAX_LOOPS, max(2 * loops, int(0.3 * loops * target_seconds / max(seconds, 1e-9))))
 
 
 def flush() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from typing import Any
 
-from lossbench.lanes.session import Prepared, calibrated, timed, undisturbed
+from lossbench.lanes.stopwatch import Prepared, calibrated, timed, undisturbed
 from lossbench.lanes.worker import Message, Worker, cell_of, shallow
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lossbench.record.journal import unwritable
-from lossbench.record.tables import ADDED, DEFAULTS, SCHEMA_VERSION, TABLES, ColumnType, Row, Table
+from lossbench.record.tables import DEFAULTS, SCHEMA_VERSION, TABLES, ColumnType, Row, Table
 from lossbench.spec.errors import RunDamaged
 
 _ARROW: Final[dict[ColumnType, pa.DataType]] = {
@@ -36,6 +36,7 @@ class Tables:
 
     cells: pd.DataFrame
     measurements: pd.DataFrame
+    work: pd.DataFrame
     agreement: pd.DataFrame
     claims: pd.DataFrame
     curves: pd.DataFrame
@@ -184,8 +185,4 @@ def _guarded(value: Any) -> Any:
 
 def read_all(folder: Path) -> dict[str, pa.Table]:
     """Every table of a finished run."""
-    files = {name: folder / f"{name}.parquet" for name in TABLES}
-    return {
-        name: arrow(table, ()) if name in ADDED and not files[name].exists() else read_parquet(files[name], table)
-        for name, table in TABLES.items()
-    }
+    return {name: read_parquet(folder / f"{name}.parquet", table) for name, table in TABLES.items()}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 ColumnType = Literal["string", "double", "int", "bool", "doubles", "ints"]
 Row = Mapping[str, Any]
@@ -106,6 +106,10 @@ CELLS: Final = Table(
         _c("compile_seconds", "double", "tracing and compiling; 0 where eager", "s"),
         _c("first_call_seconds", "double", "first call, compilation excluded where it can be told apart", "s"),
         _c("peak_bytes", "int", "largest peak memory among the cell's blocks; 0 where unknown", "B"),
+        _c("own_kernels", "int", "operations or kernels that the framework says a call runs; 0 where it does not say"),
+        _c("own_bytes", "int", "bytes that the framework says a call reads and writes; 0 where it does not say", "B"),
+        _c("own_operations", "int", "arithmetic that the framework says a call does; 0 where it does not say"),
+        _c("counted_by", "string", "whose count the three are, and of what"),
         _c("printed", "string", "what the call wrote to its standard streams, first 2000 characters"),
         _c("facts", "string", "further facts of the answer as a JSON object"),
     ),
@@ -129,8 +133,29 @@ MEASUREMENTS: Final = Table(
         _c("status", "string", "ok, failed, timeout or crashed"),
         _c("reason", "string", "why the status is not ok, in one sentence"),
         _c("loops", "int", "calls in one round; a sample is the mean over them", "calls"),
-        _c("seconds_per_call", "doubles", "one number a round, in the order they were taken", "s"),
+        _c("seconds_per_call", "doubles", "throughput: one number a round, in the order they were taken", "s"),
+        _c("latency_seconds", "double", "one call until its result is there: median of calls waited for singly", "s"),
+        _c("opening_seconds", "double", "the call that opened the visit, in caches that held others' data", "s"),
         _c("peak_bytes", "int", "peak memory of the worker in this block; 0 where unknown", "B"),
+    ),
+)
+
+WORK: Final = Table(
+    name="work",
+    meaning="One row a timed cell: what it must touch, whoever computes it, and how long that takes here at least.",
+    key=("cell",),
+    columns=(
+        _CELL,
+        _LOSS,
+        _LANE,
+        _BACKEND,
+        _BINDING,
+        _OPERATION,
+        _c("read_bytes", "int", "all inputs once", "B"),
+        _c("written_bytes", "int", "all results once", "B"),
+        _c("operations", "int", "of the formula, twice with a gradient; 0 where it cannot be counted"),
+        _c("limit_seconds", "double", "least time of a call at the bandwidth and arithmetic measured here", "s"),
+        _c("limited_by", "string", "memory or arithmetic: which of the two takes longer"),
     ),
 )
 
@@ -261,7 +286,5 @@ FACTS: Final = Table(
 )
 
 TABLES: Final[dict[str, Table]] = {
-    table.name: table for table in (CELLS, MEASUREMENTS, AGREEMENT, CLAIMS, CURVES, MAPS, CUSTOM, FACTS)
+    table.name: table for table in (CELLS, MEASUREMENTS, WORK, AGREEMENT, CLAIMS, CURVES, MAPS, CUSTOM, FACTS)
 }
-ADDED: Final = frozenset({"maps"})
-"""Tables that came after the version's first run: one that lacks them has no rows there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,6 +47,10 @@ def of_answer(cell: Cell, answer: Answer, *, timed: bool) -> dict[str, Any]:
         "prepare_seconds": answer.prepare_seconds,
         "compile_seconds": answer.compile_seconds,
         "first_call_seconds": answer.first_call_seconds,
+        "own_kernels": answer.own_kernels,
+        "own_bytes": answer.own_bytes,
+        "own_operations": answer.own_operations,
+        "counted_by": answer.counted_by,
         "printed": answer.printed,
         "facts": json.dumps(dict(answer.facts)) if answer.facts else "",
     }
@@ -61,8 +66,15 @@ def of_block(cell: Cell, block: Block, *, visit: int, position: int, started_sec
         "reason": block.reason,
         "loops": block.loops,
         "seconds_per_call": block.seconds_per_call,
+        "latency_seconds": _known(block.latency_seconds),
+        "opening_seconds": _known(block.opening_seconds),
         "peak_bytes": block.peak_bytes,
     }
+
+
+def _known(seconds: float) -> float | None:
+    """A time that was not measured is null in the table, not NaN."""
+    return None if math.isnan(seconds) else seconds
 
 
 def of_verdict(cell: Cell, verdict: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,8 @@ class Visiting:
     ) -> None:
         """cells: how many are timed, which the total time is spread over."""
         self._folder, self._timing, self._workers, self._wall = folder, timing, workers, wall
-        self._seconds_per_visit = timing.seconds_per_visit(cells)
+        # a quarter of a round goes to the calls that are waited for singly
+        self._seconds_per_visit = max(timing.seconds_per_visit(cells) - timing.round_seconds / 4, 0.0)
         self._loops: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
         self._broken: set[str] = set()

@@ -11,12 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from lossbench.record.frames import Tables
-from lossbench.show import braille, findings, maps, marks, terminal, times
+from lossbench.show import braille, findings, maps, marks, sizes, terminal, times
 from lossbench.show import format as fmt
 from lossbench.show.findings import Absence, Finding
 from lossbench.show.marks import Mark
 from lossbench.show.palette import order
 from lossbench.show.plain import said
+from lossbench.show.sizes import Sweep
 from lossbench.show.times import Ranking
 from lossbench.spec.loss import Loss
 
@@ -39,8 +40,10 @@ def of(loss: Loss, family: str, tables: Tables | None) -> Group:
     if broken := [a for a in findings.absences(own.cells) if a.mark.severity > 1]:
         parts += [_broken(broken)]
     documented = {(loss.name, b.backend): b.name for b in reversed(loss.bindings)}
-    ranked = times.headline(times.rankings(own.cells, own.measurements, own.agreement, documented))
+    every = times.rankings(own.cells, own.measurements, own.agreement, documented, own.work)
+    ranked = times.headline(every)
     parts += [_times(each) for each in ranked.values()]
+    parts += [_sizes(each) for each in sizes.of(every, own.measurements)]
     return Group(*parts, *_claims(own))
 
 
@@ -156,7 +159,16 @@ def _times(ranking: Ranking) -> Table:
     unit, size = fmt.time_unit(e.seconds.middle for e in ranking.entries)
     what = "value with gradient" if ranking.operation == "grad" else "value"
     shape = fmt.TIMES.join(fmt.count(n) for n in ranking.shape)
-    columns = ("backend", "spelling", "mode", f"time ({unit})", "95% interval", "", "against the documented spelling")
+    columns = (
+        "backend",
+        "spelling",
+        "mode",
+        f"time ({unit})",
+        "95% interval",
+        "",
+        "of the limit",
+        "against the documented spelling",
+    )
     table = _table(f"Time of {what}, {ranking.dtype}, prediction of {shape}", *columns)
     longest = max(e.seconds.middle for e in ranking.entries)
     for e in ranking.entries:
@@ -164,7 +176,17 @@ def _times(ranking: Ranking) -> Table:
         gain = f"{fmt.ratio(e.gain.middle, e.gain.low, e.gain.high)} faster" if e.gain else fmt.NOTHING
         name = said(e.binding) if e.right else said(f"{e.binding} (wrong)", "red")
         drawn = Text(braille.bar(e.seconds.middle, longest), "blue")
-        table.add_row(said(e.backend), name, e.mode, time, interval, drawn, gain)
+        table.add_row(said(e.backend), name, e.mode, time, interval, drawn, fmt.share(e.share), gain)
+    return table
+
+
+def _sizes(sweep: Sweep) -> Table:
+    columns = [fmt.count(size) for size in sweep.sizes]
+    title = f"Rank by size, and factor over the documented spelling: {sweep.caption}"
+    table = _table(title, "backend", "spelling", "mode", *columns, "overhead (µs)", "slope (ns)")
+    for row in sweep.rows:
+        places = [place.text for place in row.places]
+        table.add_row(said(row.backend), said(row.binding), row.mode, *places, row.overhead, row.slope)
     return table
 
 

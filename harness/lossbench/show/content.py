@@ -14,9 +14,11 @@ from lossbench.judge.gate import GateResult
 from lossbench.judge.ledger import LedgerResult
 from lossbench.record.frames import Tables
 from lossbench.show import (
+    costs,
     drawing,
     findings,
     known,
+    limits,
     maps,
     marks,
     palette,
@@ -24,6 +26,7 @@ from lossbench.show import (
     plots,
     roster,
     sections,
+    sizes,
     summary,
     svg,
     times,
@@ -66,7 +69,7 @@ def of(
     losses = {name: loss for name, loss in catalogue.losses.items() if name in run}
     documented = {(n, b.backend): b.name for n, loss in losses.items() for b in reversed(loss.bindings)}
     families = {name: catalogue.family(name) for name in losses}
-    ranked = times.rankings(tables.cells, tables.measurements, tables.agreement, documented)
+    ranked = times.rankings(tables.cells, tables.measurements, tables.agreement, documented, tables.work)
     headline = times.headline(ranked)
     found = findings.differences(tables.agreement)
     missing = findings.absences(tables.cells)
@@ -81,6 +84,7 @@ def of(
     return {
         "title": "lossbench report",
         "facts": summary.what_was_run(tables, run_id),
+        "disturbed": summary.disturbed(tables),
         "all_facts": sorted(zip(tables.facts["key"], tables.facts["value"], strict=True)),
         "answers": [
             summary.agreement(tables.agreement, tables.cells, found),
@@ -114,6 +118,7 @@ def of(
         "wall": _wall(parts),
         "wall_words": _wall_words(parts),
         "gains": _gains(headline, titles),
+        "limit": limits.of(tables.facts, headline),
         "sections": _sections(losses, families, tables, ranked, found, missing, claims),
         "known_of": {name: ledger.of(name) for name in losses} if ledger else {},
         "map_legend": maps.LEGEND,
@@ -153,7 +158,13 @@ def _gains(headline: Mapping[str, Ranking], titles: Mapping[str, str]) -> dict[s
         if e.gain is None:
             continue
         value, interval = fmt.with_interval(e.gain.middle, e.gain.low, e.gain.high)
-        row = {"loss": loss, "title": titles.get(loss, loss), "backend": backend, "form": f"{e.binding}, {e.mode}"}
+        row = {
+            "loss": loss,
+            "title": titles.get(loss, loss),
+            "backend": backend,
+            "form": f"{e.binding}, {e.mode}",
+            "share": e.share,
+        }
         time = {"time": fmt.duration(e.seconds.middle), "seconds": e.seconds.middle}
         rows.append(
             {
@@ -230,12 +241,15 @@ def _sections(
     agreement = dict(list(tables.agreement.groupby("loss", sort=False)))
     drawn = drawing.all_of(losses, tables.curves)
     mapped = maps.all_of(tables.maps, {name: loss.title for name, loss in losses.items()})
+    swept = sizes.of(ranked, tables.measurements)
     return [
         sections.section(
             loss,
             family=families[name],
             agreement=agreement.get(name, tables.agreement.iloc[:0]),
-            rankings=[r for r in ranked if r.loss == name],
+            rankings=(own := [r for r in ranked if r.loss == name]),
+            costs=costs.of(own, tables.cells, tables.measurements),
+            sweeps=[s for s in swept if s.loss == name],
             curves=drawn.get(name, ()),
             maps=mapped.get(name, ()),
             found=[f for f in found if f.loss == name],

@@ -136,6 +136,11 @@ def percent(share: float) -> str:
     return f"{hundred:.1f}%".replace(".0%", "%") if hundred < 10 else f"{hundred:.0f}%"
 
 
+def share(part: float) -> str:
+    """How much of a limit: a percentage, a dash where the limit is unknown."""
+    return NOTHING if math.isnan(part) else percent(part)
+
+
 def value(number: float, dtype: str = "float64") -> str:
     """A number of a dtype: the shortest text that reads back as it, no digit more."""
     special = _special(number)

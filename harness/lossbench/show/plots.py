@@ -151,6 +151,7 @@ def time_by_size(times: pd.DataFrame, limit_seconds_per_element: float = math.na
                 line["seconds"],
                 color=pen.light,
                 marker=pen.marker,
+                fillstyle="none" if str(label).endswith("eager") else "full",
                 dashes=pen.dash or (None, None),
                 lw=1.3,
                 ms=4,
@@ -166,6 +167,27 @@ def time_by_size(times: pd.DataFrame, limit_seconds_per_element: float = math.na
         axes.yaxis.set_major_formatter(lambda y, _: fmt.duration(y, 1))
         axes.xaxis.set_major_formatter(lambda x, _: fmt.count(int(x)) if x < 1e5 else fmt.significant(x, 1))
         axes.legend(loc="best")
+    return figure
+
+
+def reached(shares: Mapping[str, Sequence[float]]) -> Figure:
+    """How many losses reach a share of the limit, a step line a backend. shares: backend -> one share a loss."""
+    with _figure(6.4, 2.6) as (figure, (axes,)):
+        for backend, values in shares.items():
+            pen = ink(backend)
+            steps = np.sort(np.asarray(values, dtype=np.float64))
+            beyond = 1 - np.arange(len(steps)) / len(steps)
+            axes.step(
+                [steps[0] / 2, *steps], [1.0, *beyond], where="pre", color=pen.light, lw=1.5,
+                dashes=pen.dash or (None, None), label=backend,
+            )  # fmt: skip
+        axes.axvline(1.0, color="#000000", lw=0.8)
+        axes.set_xscale("log")
+        axes.set_xlabel("share of the machine's limit")
+        axes.set_ylabel("losses that reach it")
+        axes.xaxis.set_major_formatter(lambda x, _: fmt.percent(x))
+        axes.yaxis.set_major_formatter(lambda y, _: fmt.percent(y))
+        axes.legend(loc="lower left")
     return figure
 
 

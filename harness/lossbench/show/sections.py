@@ -12,11 +12,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from lossbench.show import format as fmt
-from lossbench.show import formula, marks, spelling
+from lossbench.show import formula, marks, sizes, spelling
+from lossbench.show.costs import Cost
 from lossbench.show.findings import Absence, Finding
 from lossbench.show.maps import DivergenceMap
 from lossbench.show.marks import Mark
 from lossbench.show.palette import order
+from lossbench.show.sizes import Sweep
 from lossbench.show.times import Ranking
 from lossbench.spec.loss import Binding, Loss
 
@@ -51,6 +53,7 @@ class Timing:
     high: float
     gain: str
     behind: str
+    share: str
     right: bool
 
 
@@ -91,6 +94,8 @@ class Section:
     formula: Markup
     spellings: tuple[Spelling, ...]
     clocks: tuple[Clock, ...]
+    costs: tuple[Cost, ...]
+    sweeps: tuple[tuple[Sweep, Markup], ...]
     curves: tuple[Markup, ...]
     maps: tuple[DivergenceMap, ...]
     grid: Grid | None
@@ -111,13 +116,15 @@ def section(
     family: str,
     agreement: pd.DataFrame,
     rankings: Sequence[Ranking],
+    costs: Sequence[Cost],
+    sweeps: Sequence[Sweep],
     curves: Sequence[Markup],
     maps: Sequence[DivergenceMap],
     found: Sequence[Finding],
     missing: Sequence[Absence],
     claims: Sequence[Mapping[str, Any]],
 ) -> Section:
-    """agreement: this loss's rows only. curves: see `drawing`."""
+    """agreement, rankings, sweeps: this loss's only. curves: see `drawing`."""
     name = anchor(loss.name)
     oracle = agreement[agreement["against"] == "oracle"]
     verdicts = {
@@ -130,7 +137,9 @@ def section(
         family=family,
         formula=formula.render(loss.formula),
         spellings=tuple(_spellings(loss.bindings)),
-        clocks=tuple(_clock(r, verdicts) for r in rankings),
+        clocks=tuple(_clock(r, verdicts) for r in rankings if not any(_within(r, sweep) for sweep in sweeps)),
+        costs=tuple(costs),
+        sweeps=tuple((s, sizes.drawn(s, f"{name.replace('.', '-')}-{place}")) for place, s in enumerate(sweeps)),
         curves=tuple(curves),
         maps=tuple(maps),
         grid=_grid(oracle),
@@ -139,6 +148,11 @@ def section(
         claims=tuple(claims),
         worst=marks.worst(str(k) for k in oracle["class"]),
     )
+
+
+def _within(ranking: Ranking, sweep: Sweep) -> bool:
+    """Whether the sweep's table says it; a shape that is not of the sweep keeps its own."""
+    return (ranking.operation, ranking.dtype) == (sweep.operation, sweep.dtype)
 
 
 def _spellings(bindings: Sequence[Binding]) -> list[Spelling]:
@@ -179,6 +193,7 @@ def _clock(ranking: Ranking, verdicts: Mapping[tuple[str, ...], Mark]) -> Clock:
                 high=round(BAR_WIDTH * e.seconds.high / longest, 1),
                 gain=fmt.ratio(e.gain.middle, e.gain.low, e.gain.high) if e.gain else fmt.NOTHING,
                 behind=fmt.ratio(e.behind.middle, e.behind.low, e.behind.high),
+                share=fmt.share(e.share),
                 right=e.right,
             )
         )

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lossbench.judge.gate import GateResult
+from lossbench.record import conditions
 from lossbench.show import format as fmt
 from lossbench.show.findings import BROKEN, Finding
 from lossbench.show.picture import ORDINARY
@@ -223,6 +224,13 @@ def what_was_run(tables: Facts, run_id: str = "") -> list[tuple[str, str]]:
         ("python", fact("python.version")),
     ]
     return [(label, text) for label, text in pairs if text]
+
+
+def disturbed(tables: Facts) -> list[str]:
+    """What went on beside the timed calls and what the clock is like, where a reader must know it."""
+    keys = (*(f"conditions.timing.{name}" for name in ("others_share", "stolen_share", "suspended_seconds")),)
+    numbers = [float(tables.fact(key) or 0.0) for key in (*keys, "clock.tick_seconds")]
+    return [f"While calls were timed, {said}." for said in conditions.warnings(*numbers)]
 
 
 def wall_parts(tables: Facts) -> dict[str, float]:

@@ -76,7 +76,7 @@ def run(tables: Tables, catalogue: Catalogue, gate: GateResult | None = None) ->
     """The three answers of the report's first screen and what to look at."""
     found = findings.differences(tables.agreement)
     documented = {(n, b.backend): b.name for n, loss in catalogue.losses.items() for b in reversed(loss.bindings)}
-    ranked = times.rankings(tables.cells, tables.measurements, tables.agreement, documented)
+    ranked = times.rankings(tables.cells, tables.measurements, tables.agreement, documented, tables.work)
     titles = {name: loss.title for name, loss in catalogue.losses.items()}
     answers = (
         summary.agreement(tables.agreement, tables.cells, found),

@@ -31,6 +31,7 @@ class Entry:
 
     gain: how many times faster than its backend's documented spelling run eagerly; None for that one itself.
     behind: how many times the time of the fastest right entry. visits: replicates behind the numbers.
+    limit_seconds: the least that the machine's limits allow; NaN where unknown.
     """
 
     cell: str
@@ -43,6 +44,12 @@ class Entry:
     right: bool
     gain: Span | None
     behind: Span
+    limit_seconds: float = math.nan
+
+    @property
+    def share(self) -> float:
+        """How much of the machine's limit it reaches: 1 where nothing could be faster."""
+        return self.limit_seconds / self.seconds.middle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +83,12 @@ def rankings(
     measurements: pd.DataFrame,
     agreement: pd.DataFrame,
     documented: Mapping[tuple[str, str], str],
+    work: pd.DataFrame | None = None,
 ) -> list[Ranking]:
-    """One ranking per timed group. documented: (loss, backend) -> the binding that the documentation shows."""
+    """One ranking per timed group. documented: (loss, backend) -> the binding that the documentation shows.
+
+    work: the run's table of what each cell must touch.
+    """
     if measurements.empty:
         return []
     seen = visits(measurements)
@@ -88,7 +99,8 @@ def rankings(
     for found in cells[cells["cell"].isin(seen)].drop_duplicates("cell").to_dict("records"):
         row = {str(name): value for name, value in found.items()}
         members.setdefault(groups[row["cell"]], []).append(row)
-    return [_ranking(rows, seen, wrong, documented) for rows in members.values()]
+    limits = {} if work is None else dict(zip(work["cell"], work["limit_seconds"], strict=True))
+    return [_ranking(rows, seen, wrong, documented, limits) for rows in members.values()]
 
 
 def visits(measurements: pd.DataFrame) -> dict[str, dict[int, float]]:
@@ -113,6 +125,7 @@ def _ranking(
     seen: Mapping[str, dict[int, float]],
     wrong: set[str],
     documented: Mapping[tuple[str, str], str],
+    limits: Mapping[str, float],
 ) -> Ranking:
     times = {r["cell"]: span(seen[r["cell"]].values()) for r in rows}
     rows = sorted(rows, key=lambda r: (r["cell"] in wrong, times[r["cell"]].middle))
@@ -136,6 +149,7 @@ def _ranking(
                 right=r["cell"] not in wrong,
                 gain=_factor(seen[start], own) if start and start != r["cell"] else None,
                 behind=_factor(own, seen[rows[0]["cell"]]),
+                limit_seconds=float(limits.get(r["cell"], math.nan)),
             )
         )
     first = rows[0]

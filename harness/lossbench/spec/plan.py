@@ -18,6 +18,8 @@ from lossbench.spec.variations import variations
 WIDE_CLASSES = 100_000
 LONG_ELEMENTS = 10_000_000
 MEDIUM = (128, 128)
+SWEPT_CLASSES = 128
+LEAST_CLASSES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +137,8 @@ def shape_of(loss: Loss, size: str) -> Shape | None:
     """The shape of y_pred at a size, None where the loss has no such size.
 
     `small`, `large` and others that the loss lists; `empty`: no rows; `single`: one row; `medium`: as many as the
-    oracle judges in a run; `wide`: 100,000 classes; `long`: 1e7 elements in one reduction.
+    oracle judges in a run; `wide`: 100,000 classes; `long`: 1e7 elements in one reduction; `2^20`: so many numbers,
+    at most SWEPT_CLASSES in a row; a loss of rows has at least LEAST_CLASSES, and so no size below.
     """
     if size in loss.shapes:
         return loss.shapes[size]
@@ -146,6 +149,10 @@ def shape_of(loss: Loss, size: str) -> Shape | None:
         return (0 if size == "empty" else 1, *small[1:])
     if len(small) != 2 or squares or embeddings(loss):
         return None
+    if size.startswith("2^"):
+        numbers = 2 ** int(size.removeprefix("2^"))
+        columns = min(SWEPT_CLASSES, numbers)
+        return None if loss.unit != "element" and columns < LEAST_CLASSES else (numbers // columns, columns)
     if size == "wide" and REGIMES["one_class"].applies(loss):
         return (4, WIDE_CLASSES)
     if size == "medium" and tuple(loss.inputs)[2:] == ():

@@ -147,9 +147,29 @@ AGREEMENT: Final = Profile(
     ),
 )
 
+SWEPT: Final = tuple(f"2^{power}" for power in range(0, 25, 4))
+"""Numbers in the prediction, 1 to 16,777,216."""
+
+SWEEP_OF_SIZES: Final = (
+    Sweep(
+        timed=True,
+        modes=_compiled(tensorflow=("eager", "compiled"), torch=("eager",), jax=("eager", "compiled")),
+        sizes=SWEPT,
+    ),
+    # its compiler makes a program for each shape, in seconds
+    Sweep(timed=True, modes=_compiled(torch=("compiled",)), bindings="first", sizes=SWEPT, operations=("grad",)),
+)
+
+SIZES: Final = Profile(
+    name="sizes",
+    summary="every spelling timed at sizes from 1 to 2^24 numbers: overhead and slope, and which is fastest where",
+    timed_seconds=900,
+    sweeps=SWEEP_OF_SIZES,
+)
+
 FULL: Final = Profile(
     name="full",
-    summary="four dtypes, every mode, regime and spelling, three seeds, and the shapes at the edge",
+    summary="four dtypes, every mode, regime and spelling, three seeds, the shapes at the edge, and the sizes",
     timed_seconds=1800,
     mapped=ALL_DTYPES,
     practice="whole",
@@ -160,7 +180,10 @@ FULL: Final = Profile(
         Sweep(modes=EAGER, dtypes=ALL_DTYPES, sizes=("medium", "empty", "single", "wide", "long")),
         Sweep(modes=MODES, dtypes=ALL_DTYPES, regimes=("typical", *EDGES)),
         Sweep(timed=True, modes=MODES, dtypes=ALL_DTYPES, sizes=("small", "large")),
+        *SWEEP_OF_SIZES,
     ),
 )
 
-PROFILES: Final[Mapping[str, Profile]] = MappingProxyType({p.name: p for p in (QUICK, STANDARD, AGREEMENT, FULL)})
+PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
+    {p.name: p for p in (QUICK, AGREEMENT, STANDARD, SIZES, FULL)}
+)

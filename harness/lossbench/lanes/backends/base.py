@@ -31,6 +31,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from lossbench.lanes.counts import UNCOUNTED, Counts
 from lossbench.spec.ops import Ops
 
 Tensor = Any
@@ -152,6 +153,10 @@ class Backend(ABC):
     @abstractmethod
     def wait(self, result: Any) -> None:
         """Returns when everything issued so far is computed, on every device."""
+
+    def counted(self, call: Function, mode: str, arguments: tuple[Tensor, ...]) -> Counts:  # noqa: ARG002
+        """What the framework says that this call does, see `lossbench.lanes.counts`; nothing where it does not say."""
+        return UNCOUNTED
 
     def peak_bytes(self) -> int:
         """The most memory held so far: on the CPU the process's peak resident size, which never falls."""

@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from lossbench.lanes import counts
 from lossbench.lanes.backends.base import (
     Backend,
     Function,
@@ -185,6 +186,9 @@ class JaxBackend(Backend):
             return fn(*args), slopes.reshape(point.shape)
 
         return run
+
+    def counted(self, call: Function, mode: str, arguments: tuple[Tensor, ...]) -> counts.Counts:
+        return counts.xla(call, arguments) if mode == "compiled" else counts.UNCOUNTED
 
     def wait(self, result: Any) -> None:
         self.jax.block_until_ready(result)

@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from lossbench.lanes import counts
 from lossbench.lanes.backends.base import (
     Backend,
     Function,
@@ -209,6 +210,9 @@ class TensorFlowBackend(Backend):
         except self.tf.errors.OperatorNotAllowedInGraphError:
             self._autograph = True
         return super().first_call(fn, mode, grad, arguments)
+
+    def counted(self, call: Function, mode: str, arguments: tuple[Tensor, ...]) -> counts.Counts:
+        return counts.nodes(call, arguments) if mode != "eager" else counts.UNCOUNTED
 
     def wait(self, result: Any) -> None:  # noqa: ARG002 - the CPU has computed before it returns
         if self.device != "cpu":

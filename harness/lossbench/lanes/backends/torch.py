@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from lossbench.lanes import counts
 from lossbench.lanes.backends.base import (
     Backend,
     Function,
@@ -229,6 +230,9 @@ class TorchBackend(Backend):
             self._broken_graph = True
         call = self.value_and_grad(fn, mode=mode, fullgraph=False) if grad else self.compiled(fn, mode, fullgraph=False)
         return call, call(*arguments)
+
+    def counted(self, call: Function, mode: str, arguments: tuple[Tensor, ...]) -> counts.Counts:
+        return counts.UNCOUNTED if mode == "compiled" else counts.dispatched(self.torch, call, arguments)
 
     def wait(self, result: Any) -> None:  # noqa: ARG002 - the CPU has computed before it returns
         if self.device != "cpu":
