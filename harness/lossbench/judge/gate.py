@@ -134,14 +134,9 @@ def compare(
     order = {"worse": 0, "cannot_tell": 1, "inconclusive": 2, "better": 3, "new": 4}
     ranked = tuple(sorted(findings, key=lambda f: (order[f.outcome], f.topic, -np.nan_to_num(f.change, nan=0.0))))
     return GateResult(
-        exit_status=status,
-        findings=ranked,
-        compared_verdicts=verdicts,
-        compared_times=times,
-        smallest_change=smallest,
-        spread=spread,
-        compared_counts=counted,
-    )
+        exit_status=status, findings=ranked, compared_verdicts=verdicts, compared_times=times,
+        smallest_change=smallest, spread=spread, compared_counts=counted,
+    )  # fmt: skip
 
 
 def _agreement(base: pd.DataFrame, head: pd.DataFrame, *, levels: bool) -> tuple[list[Finding], int]:

@@ -42,7 +42,7 @@ def of(rankings: Sequence[Ranking], cells: pd.DataFrame, measurements: pd.DataFr
         return []
     by_cell: dict[str, dict[Any, Any]] = {str(row["cell"]): row for row in cells.to_dict("records")}
     blocks = measurements[measurements["status"] == "ok"].groupby("cell")[["latency_seconds", "opening_seconds"]]
-    medians = blocks.median()
+    medians: dict[Any, dict[Any, Any]] = blocks.median().to_dict("index")
     value = next(
         (r for r in rankings if r.operation == "value" and (r.dtype, r.shape) == (chosen.dtype, chosen.shape)), None
     )
@@ -53,14 +53,14 @@ def of(rankings: Sequence[Ranking], cells: pd.DataFrame, measurements: pd.DataFr
 def _cost(
     entry: Entry,
     cell: Mapping[Any, Any],
-    medians: pd.DataFrame,
+    medians: Mapping[Any, Mapping[Any, Any]],
     alone: dict[tuple[str, str, str], float],
     gradient: bool,
 ) -> Cost:
     whole = entry.seconds.middle
     forward = alone.get((entry.backend, entry.binding, entry.mode), math.nan) if gradient else whole
-    known = entry.cell in medians.index
-    latency, opening = medians.loc[entry.cell].tolist() if known else (math.nan, math.nan)
+    known = medians.get(entry.cell, {})
+    latency, opening = (float(known.get(name, math.nan)) for name in ("latency_seconds", "opening_seconds"))
     compile_seconds = float(cell["compile_seconds"])
     return Cost(
         backend=entry.backend,
