@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from lossbench.commands.ending import terminable
 from lossbench.commands.options import (
     REPORTS,
     RESULTS,
@@ -66,7 +67,7 @@ def command(
         book = Books.create(results, request.stored())
     console = Console(stderr=True)
     fault = ""
-    with book, practice_bar(console) as show:
+    with terminable(), book, practice_bar(console) as show:
         try:
             carry.carry_out(request, experiments, images, book, show)
         except TrainingFault as error:
