@@ -55,7 +55,7 @@ UNTOUCHED = {
     "pip install 'lossbench[practice]'": "needs a network",
     "lossbench check FILE...": PLACE,
     "lossbench COMMAND --help": PLACE,
-    "lossbench show LOSS": PLACE,
-    "pytest-benchmark compare": PLACE,
+    "lossbench compare --base --head": PLACE,
+    "pip install 'lossbench[query]'": "needs a network",
 }
 """Command -> why not even that."""
