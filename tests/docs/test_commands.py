@@ -30,7 +30,7 @@ UsageError = typer.BadParameter.__bases__[0]
 
 def plainly(command: Quoted) -> bool:
     """Whether it is to be run: a name alone inside a sentence is a mention."""
-    mentioned = command.block < 0 and len(command.words) == 2
+    mentioned = command.block < 0 and len(command.words) <= 2
     return not mentioned and command.text not in UNTOUCHED and command.text not in PARSED
 
 
