@@ -28,6 +28,11 @@ PARSED = {
     "lossbench compare --base old_losses.py --head my_losses.py": ELSEWHERE.format("pairing/test_compare.py"),
     "lossbench compare --base my_losses_old.py --head my_losses.py": ELSEWHERE.format("pairing/test_compare.py"),
     "lossbench compare --base v1.2 --loss huber --backend torch": ELSEWHERE.format("pairing/test_compare.py"),
+    "lossbench compare --base 'keras==3.14.0'": "builds an environment, which needs a network",
+    "lossbench compare --base 'optax==0.2.7' --head 'optax==0.2.8'": "builds environments, which needs a network",
+    "lossbench run --profile sizes --loss huber": LONG,
+    "lossbench calibrate --long": LONG,
+    "lossbench gate --base baseline": LONG,
     "lossbench plan --detect 3%": ELSEWHERE.format("pairing/test_rates.py"),
     "lossbench hunt --loss log_cosh --backend tensorflow --budget 60s": FOUND,
     "lossbench hunt --loss log_cosh --backend torch --dtype float32 --budget 60s": FOUND,
@@ -56,6 +61,9 @@ UNTOUCHED = {
     "lossbench check FILE...": PLACE,
     "lossbench COMMAND --help": PLACE,
     "lossbench show LOSS": PLACE,
-    "pytest-benchmark compare": PLACE,
+    "lossbench compare RUN RUN": PLACE,
+    "lossbench compare --base-python ~/old/bin/python --backend torch": PLACE,
+    "lossbench compare --base --head": PLACE,
+    "pip install 'lossbench[query]'": "needs a network",
 }
 """Command -> why not even that."""
