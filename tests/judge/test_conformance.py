@@ -5,6 +5,7 @@ Expected numbers are worked out here, by hand or with mpmath, never by the oracl
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import threading
@@ -19,6 +20,7 @@ import pytest
 from lossbench.bench.pool import Pool
 from lossbench.judge import conformance
 from lossbench.judge.oracle import evaluate
+from lossbench.judge.reference import Reference
 from lossbench.lanes.measurement import Answer
 from lossbench.spec import casefile, catalogue
 from lossbench.spec.case import Lane
@@ -242,3 +244,27 @@ def test_the_example_of_the_documentation_is_met() -> None:
     prepared = [conformance.prepare(given, CATALOGUE) for given in casefile.read(path)]
     assert len(prepared) > 5
     assert {r["expected_verdict"] for r in conformance.records(prepared, {"torch-cpu-eager": Silent()})} == {"met"}
+
+
+BY_HAND = casefile.read(Path(__file__).parent / "cases" / "by-hand.json")
+
+
+@pytest.mark.parametrize("given", BY_HAND, ids=lambda given: given.id)
+def test_the_oracle_meets_what_was_worked_out_elsewhere(given: casefile.GivenCase) -> None:
+    """The file's numbers come from mpmath with 80 digits and formulas of its own, derivatives from differences."""
+    prepared = conformance.prepare(given, CATALOGUE)
+    known = conformance._known(prepared, Reference(
+        loss=prepared.loss, params=prepared.params, arrays=prepared.arrays, dtype=given.dtype
+    ))  # fmt: skip
+    assert known.expected_verdict == "met"
+
+
+def test_a_number_that_is_off_by_an_ulp_is_not_met() -> None:
+    given = next(case for case in BY_HAND if case.id == "bcel-pos-weight")
+    assert given.expected is not None
+    off = dataclasses.replace(given, expected=np.nextafter(given.expected, np.inf))
+    prepared = conformance.prepare(off, CATALOGUE)
+    known = conformance._known(prepared, Reference(
+        loss=prepared.loss, params=prepared.params, arrays=prepared.arrays, dtype=off.dtype
+    ))  # fmt: skip
+    assert known.expected_verdict.startswith("differs")
