@@ -268,3 +268,25 @@ def test_a_number_that_is_off_by_an_ulp_is_not_met() -> None:
         loss=prepared.loss, params=prepared.params, arrays=prepared.arrays, dtype=off.dtype
     ))  # fmt: skip
     assert known.expected_verdict.startswith("differs")
+
+
+@dataclasses.dataclass
+class Noting(Silent):
+    """Says nothing, and notes what it was asked."""
+
+    asked: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    def answer_given(self, loss: str, *rest: Any, **_: Any) -> Answer:
+        self.asked.append((loss, rest[3]))
+        return Answer(status="skipped", reason="silent")
+
+
+def test_a_second_worker_takes_every_other_loss_and_dtype(tmp_path: Path) -> None:
+    wanted = [("mse", "float32"), ("mse", "float16"), ("mae", "float32"), ("mse", "float32"), ("mae", "float32")]
+    prepared = [case(tmp_path, loss, [0], [1], dtype=dtype) for loss, dtype in wanted]
+    first, second = Noting(), Noting()
+    found = list(conformance.records(prepared, {"jax-cpu-eager": first}, second={"jax-cpu-eager": second}))
+
+    assert set(first.asked) == {("mse", "float32"), ("mae", "float32")}
+    assert set(second.asked) == {("mse", "float16")}
+    assert [r["loss"] for r in found if r["binding"] == "formula"] == [loss for loss, _ in wanted]
