@@ -103,13 +103,22 @@ def optax_overlap(
 
 
 OPTAX_OVERLAP: Final = (
-    "checks with Python that probabilities sum to 1, so that it cannot be compiled; adds 1 to both parts of the ratio "
-    "unless smooth says otherwise"
+    "checks with Python that probabilities sum to 1, so that it cannot be compiled; adds smooth (1 unless set) to the "
+    "overlap and to half the sizes, twice as much as others do"
 )
 DICE_EPS: Final = Definition(
     name="eps_add=1e-7",
     reference=lambda x, y_true, y_pred, **params: exact_dice(1e-7)(x, y_true, y_pred, **params),
     where="Keras adds 1e-7 to the divisor; shows where target and prediction are nearly empty",
+)
+
+SMOOTH_TWICE: Final = Definition(
+    name="smooth_twice",
+    reference=lambda x, y_true, y_pred, *, smooth=0.0, **params: exact_dice()(
+        x, y_true, y_pred, smooth=2.0 * smooth, **params
+    ),
+    where="optax adds smooth to the overlap and to half the sizes, so that it counts twice; shows where it is not 0",
+    backend="jax",
 )
 
 dice = Loss(
@@ -124,7 +133,7 @@ dice = Loss(
     accepts=("axis", "smooth", "eps"),
     reference=exact_dice(),
     unit="batch",
-    definitions=(DICE_EPS,),
+    definitions=(DICE_EPS, SMOOTH_TWICE),
     bindings=(
         keras(
             "Dice",

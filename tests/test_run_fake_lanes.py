@@ -419,6 +419,21 @@ def test_judged_in_other_processes_the_tables_are_the_same(tmp_path: Path, undis
         same(go(RunFolder.create(tmp_path), FakeLanes(), judges=judges).tables, undisturbed[1].tables)
 
 
+def test_with_a_second_worker_of_a_lane_the_tables_are_the_same(tmp_path: Path, undisturbed: Any) -> None:
+    plan, folder, first, other = a_plan(), RunFolder.create(tmp_path), FakeLanes(), FakeLanes()
+    slow = plan.cells[0].lane
+    outcome = go(folder, first, second={slow: lambda: FakeWorker(other, slow)})
+    same(outcome.tables, undisturbed[1].tables)
+    assert sorted([*first.asked, *other.asked]) == sorted(cell.id for cell in plan.cells)
+    by_id = {cell.id: cell for cell in plan.cells}
+    assert {by_id[name].lane for name in other.asked} == {slow}
+    shared = {by_id[n].case.loss for n in other.asked} & {
+        by_id[n].case.loss for n in first.asked if by_id[n].lane == slow
+    }
+    assert other.asked
+    assert not shared, "what is compiled for a loss is compiled once"
+
+
 def test_a_judge_that_ends_its_process_is_one_sentence_and_the_run_goes_on(tmp_path: Path, undisturbed: Any) -> None:
     folder, lanes = RunFolder.create(tmp_path), FakeLanes()
     with (

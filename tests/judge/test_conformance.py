@@ -5,6 +5,7 @@ Expected numbers are worked out here, by hand or with mpmath, never by the oracl
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import threading
@@ -19,6 +20,7 @@ import pytest
 from lossbench.bench.pool import Pool
 from lossbench.judge import conformance
 from lossbench.judge.oracle import evaluate
+from lossbench.judge.reference import Reference
 from lossbench.lanes.measurement import Answer
 from lossbench.spec import casefile, catalogue
 from lossbench.spec.case import Lane
@@ -242,3 +244,49 @@ def test_the_example_of_the_documentation_is_met() -> None:
     prepared = [conformance.prepare(given, CATALOGUE) for given in casefile.read(path)]
     assert len(prepared) > 5
     assert {r["expected_verdict"] for r in conformance.records(prepared, {"torch-cpu-eager": Silent()})} == {"met"}
+
+
+BY_HAND = casefile.read(Path(__file__).parent / "cases" / "by-hand.json")
+
+
+@pytest.mark.parametrize("given", BY_HAND, ids=lambda given: given.id)
+def test_the_oracle_meets_what_was_worked_out_elsewhere(given: casefile.GivenCase) -> None:
+    """The file's numbers come from mpmath with 80 digits and formulas of its own, derivatives from differences."""
+    prepared = conformance.prepare(given, CATALOGUE)
+    known = conformance._known(prepared, Reference(
+        loss=prepared.loss, params=prepared.params, arrays=prepared.arrays, dtype=given.dtype
+    ))  # fmt: skip
+    assert known.expected_verdict == "met"
+
+
+def test_a_number_that_is_off_by_an_ulp_is_not_met() -> None:
+    given = next(case for case in BY_HAND if case.id == "bcel-pos-weight")
+    assert given.expected is not None
+    off = dataclasses.replace(given, expected=np.nextafter(given.expected, np.inf))
+    prepared = conformance.prepare(off, CATALOGUE)
+    known = conformance._known(prepared, Reference(
+        loss=prepared.loss, params=prepared.params, arrays=prepared.arrays, dtype=off.dtype
+    ))  # fmt: skip
+    assert known.expected_verdict.startswith("differs")
+
+
+@dataclasses.dataclass
+class Noting(Silent):
+    """Says nothing, and notes what it was asked."""
+
+    asked: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    def answer_given(self, loss: str, *rest: Any, **_: Any) -> Answer:
+        self.asked.append((loss, rest[3]))
+        return Answer(status="skipped", reason="silent")
+
+
+def test_a_second_worker_takes_every_other_loss_and_dtype(tmp_path: Path) -> None:
+    wanted = [("mse", "float32"), ("mse", "float16"), ("mae", "float32"), ("mse", "float32"), ("mae", "float32")]
+    prepared = [case(tmp_path, loss, [0], [1], dtype=dtype) for loss, dtype in wanted]
+    first, second = Noting(), Noting()
+    found = list(conformance.records(prepared, {"jax-cpu-eager": first}, second={"jax-cpu-eager": second}))
+
+    assert set(first.asked) == {("mse", "float32"), ("mae", "float32")}
+    assert set(second.asked) == {("mse", "float16")}
+    assert [r["loss"] for r in found if r["binding"] == "formula"] == [loss for loss, _ in wanted]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lossbench import Binding, Definition, Loss
-from lossbench.judge.agreement import judge_one
+from lossbench.judge.agreement import judge, judge_one
 from lossbench.judge.reference import Reference
 from lossbench.judge.verdict import Quantity, Verdict
 from lossbench.lanes.measurement import Answer
@@ -142,3 +142,13 @@ def test_classes_on_another_axis_are_inside_their_domain() -> None:
     assert value.right
     (value,) = judged(loss, y_true, y_pred, value=right + np.array([0.25, 0.5]), reduction="none", axis=0)
     assert value.klass == "defect"
+
+
+def test_smooth_that_counts_twice_is_named() -> None:
+    """Overlap 9/4, sizes 11/2: (9/2 + 1) / (11/2 + 1) leaves 2/13; of halves, (9/4 + 1) / (11/4 + 1) leaves 2/15."""
+    dice = catalogue.load().losses["dice"]
+    arrays = {"y_true": np.array([[1.0, 0.0], [1.0, 1.0]]), "y_pred": np.array([[0.75, 0.25], [0.5, 1.0]])}
+    for value, klass, convention in ((2 / 13, "rounding", ""), (2 / 15, "convention", "smooth_twice")):
+        answer = Answer(status="ok", value=np.array(value))
+        (row,) = judge(dice, {"smooth": 1.0}, arrays, "float64", {"c@jax-cpu-eager/optax:value": answer})
+        assert (row.klass, row.convention) == (klass, convention)

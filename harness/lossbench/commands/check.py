@@ -17,7 +17,7 @@ from lossbench.bench.pool import Pool
 from lossbench.commands.options import Backends, Suites, chosen, words
 from lossbench.commands.progress import progress_bar
 from lossbench.judge import conformance
-from lossbench.lanes.backends import BACKENDS, installed_backends
+from lossbench.lanes.backends import BACKENDS, backend_class, installed_backends
 from lossbench.record import frames
 from lossbench.spec import casefile, catalogue
 from lossbench.spec.case import Lane
@@ -30,6 +30,8 @@ Out = Annotated[
 Mode = Annotated[str, typer.Option("--mode", help="eager, compiled, xla; comma-separated.")]
 
 MODES = ("eager", "compiled", "xla")
+MANY_CASES = 100
+"""From here on a second worker, where a framework compiles each new shape, earns what its start costs."""
 
 
 def command(
@@ -56,11 +58,15 @@ def command(
     ]
     found: list[dict[str, Any]] = []
     console = Console(stderr=True)
-    with Pool(suite) as pool, progress_bar(console) as progress:
+    with Pool(suite) as pool, progress_bar(console, lines=True) as progress:
         pool.start(lanes)
         running = {lane.id: pool.lane(lane) for lane in lanes}
+        slow = [
+            lane for lane in lanes if backend_class(lane.backend).compiles_each_shape and len(prepared) >= MANY_CASES
+        ]
+        second = {lane.id: pool.lane(lane, second=True) for lane in slow}
         total = sum(len(p.loss.bindings_of(lane.backend)) for p in prepared for lane in lanes)
-        for record in conformance.records(prepared, running):
+        for record in conformance.records(prepared, running, second=second):
             found.append(record)
             progress(len(found), total, math.nan)
             _say(record)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -13,12 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from lossbench.running.contract import Progress as Tell
 from lossbench.running.contract import silent
 
+LINE_SECONDS: Final = 15.0
+
 
 @contextmanager
-def progress_bar(console: Console) -> Iterator[Tell]:
-    """A callback `(done, total, seconds_left)` that draws on a terminal and is silent elsewhere."""
+def progress_bar(console: Console, *, lines: bool = False) -> Iterator[Tell]:
+    """A callback `(done, total, seconds_left)` that draws on a terminal; elsewhere silent, or a line now and then."""
     if not console.is_terminal:
-        yield silent
+        yield _in_lines(console) if lines else silent
         return
     columns = (TextColumn("running"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=console, transient=True) as bar:
@@ -26,9 +29,27 @@ def progress_bar(console: Console) -> Iterator[Tell]:
         task = bar.add_task("run", total=None, left="starting the frameworks")
 
         def tell(done: int, total: int, seconds_left: float) -> None:
-            if math.isnan(seconds_left):  # not known by the teller: from the pace so far
-                seconds_left = (time.monotonic() - began) / max(done, 1) * (total - done)
-            minutes, seconds = divmod(max(0, round(seconds_left)), 60)
-            bar.update(task, completed=done, total=total, left=f"about {minutes}:{seconds:02d} left")
+            bar.update(task, completed=done, total=total, left=_left(began, done, total, seconds_left))
 
         yield tell
+
+
+def _in_lines(console: Console, every_seconds: float = LINE_SECONDS) -> Tell:
+    began = said = time.monotonic()
+
+    def tell(done: int, total: int, seconds_left: float) -> None:
+        nonlocal said
+        if time.monotonic() - said >= every_seconds:
+            said = time.monotonic()
+            console.print(
+                f"{done} of {total}, {_left(began, done, total, seconds_left)}", markup=False, highlight=False
+            )
+
+    return tell
+
+
+def _left(began: float, done: int, total: int, seconds_left: float) -> str:
+    if math.isnan(seconds_left):  # not known by the teller: from the pace so far
+        seconds_left = (time.monotonic() - began) / max(done, 1) * (total - done)
+    minutes, seconds = divmod(max(0, round(seconds_left)), 60)
+    return f"about {minutes}:{seconds:02d} left"

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -57,29 +58,52 @@ class Asked:
     answer: Future[Answer]
 
 
+NONE: Final[Mapping[str, LaneLike]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """A worker and the thread that talks to it."""
+
+    worker: LaneLike
+    thread: ThreadPoolExecutor
+
+
 def records(
-    cases: Iterable[Prepared], lanes: Mapping[str, LaneLike], *, limit_seconds: float = LIMIT_SECONDS
+    cases: Iterable[Prepared],
+    lanes: Mapping[str, LaneLike],
+    *,
+    second: Mapping[str, LaneLike] = NONE,
+    limit_seconds: float = LIMIT_SECONDS,
 ) -> Iterator[dict[str, Any]]:
     """One record per case, backend (lane id -> lane, an id being backend-device-mode) and binding.
 
-    The lanes work side by side, each through all cases of a batch, while the oracle works here.
+    The lanes work side by side, each through all cases of a batch, while the oracle works here. second: another
+    worker for some of the lanes, for every other loss and dtype.
     """
     with ExitStack() as stack:
-        threads = {lane: stack.enter_context(ThreadPoolExecutor(max_workers=1)) for lane in lanes}
+        threads = {
+            lane: [Hand(worker, stack.enter_context(ThreadPoolExecutor(max_workers=1))) for worker in workers]
+            for lane, first in lanes.items()
+            if (workers := [first, second[lane]] if lane in second else [first])
+        }
+        turns: dict[tuple[str, str], int] = {}
         waiting = iter(cases)
         while batch := tuple(islice(waiting, CASES_AHEAD)):
-            asked = [list(_ask(prepared, lanes, threads, limit_seconds)) for prepared in batch]
+            asked = []
+            for prepared in batch:
+                turn = turns.setdefault((prepared.loss.name, prepared.case.dtype), len(turns))
+                hands = {lane: able[turn % len(able)] for lane, able in threads.items()}
+                asked.append(list(_ask(prepared, hands, limit_seconds)))
             for prepared, questions in zip(batch, asked, strict=True):
                 yield from _judged(prepared, questions)
 
 
-def _ask(
-    prepared: Prepared, lanes: Mapping[str, LaneLike], threads: Mapping[str, ThreadPoolExecutor], limit_seconds: float
-) -> Iterator[Asked]:
-    for lane_id, lane in lanes.items():
+def _ask(prepared: Prepared, hands: Mapping[str, Hand], limit_seconds: float) -> Iterator[Asked]:
+    for lane_id, hand in hands.items():
         backend, _, mode = lane_id.split("-")[:3]
         for binding in prepared.loss.bindings_of(backend):
-            answer = threads[lane_id].submit(_answer, lane, prepared, binding, limit_seconds)
+            answer = hand.thread.submit(_answer, hand.worker, prepared, binding, limit_seconds)
             yield Asked(backend=backend, mode=mode, binding=binding, answer=answer)
 
 

@@ -84,7 +84,8 @@ def picture(rows: pd.DataFrame, title: str, prefix: str) -> Markup:
     """rows: of one loss and dtype. prefix: unique on the page."""
     backends = [*sorted({str(b) for b in rows["backend"]} - {""}, key=order)]
     backends += [""] if (rows["backend"] == "").any() else []
-    panels = {(str(r["backend"]), str(r["quantity"])): r for r in rows.to_dict("records")}
+    records: list[dict[str, Any]] = [{str(k): v for k, v in r.items()} for r in rows.to_dict("records")]
+    panels = {(str(r["backend"]), str(r["quantity"])): r for r in records}
     quantities = [q for q in WORDS if any((b, q) in panels for b in backends)]
     first = rows.iloc[0]
     wide = LEFT + len(backends) * (WIDTH + GAP)
