@@ -105,4 +105,6 @@ def ran(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *wo
     monkeypatch.setattr("sys.argv", ["lossbench", "compare", *words])
     with pytest.raises(SystemExit):
         main()
-    return json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert not said.err
+    return json.loads(said.out)
