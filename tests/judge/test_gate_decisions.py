@@ -120,6 +120,18 @@ def test_with_one_neighbour_the_one_that_moved_is_blamed() -> None:
     assert faster.exit_status == 0
 
 
+def test_where_every_cell_moved_one_that_moved_as_much_is_not_worse() -> None:
+    """Two processes of the same code, whose every cell is off by its own factor, 30% either way."""
+    names = [cell(place, loss) for loss in ("huber", "mse") for place in PLACES]
+    factors = np.exp(0.3 * np.array([1.2, -0.9, 0.5, -0.4, 0.8, -1.1, 0.2, 1.5]))
+    result = gate.compare(run(seed=1), run(seed=2, slower=dict(zip(names, factors, strict=True))))
+    assert result.spread > 0.15
+    assert "worse" not in outcomes(result).values()
+    assert any("unchanged cells move" in found.reason for found in result.findings)
+    assert result.smallest_change > 0.5
+    assert gate.compare(run(seed=1), run(seed=2, slower={SLOW: 2.0})).spread < 0.05, "one cell does not make a spread"
+
+
 @pytest.mark.parametrize("klass", ["convention", "accuracy", "range", "defect"])
 def test_a_worse_verdict_fails(klass: str) -> None:
     result = gate.compare(run(seed=1), run(seed=2, verdicts={SLOW: ("differs", klass)}))

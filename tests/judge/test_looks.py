@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,11 +97,11 @@ def test_bounds_mirror_each_other(values: list[float]) -> None:
 
 @pytest.mark.parametrize("kind", [NORMAL, HEAVY])
 def test_the_bound_is_wrong_as_often_as_it_says(kind: str) -> None:
-    """4000 experiments, each ended by its first wrong bound: binomial, 4 standard deviations; looks overlap."""
-    found, samples = ranks(0.1), noise(kind, 0.03, (4000, LOOKS[-1]), seed=11)
+    """2000 experiments, each ended by its first wrong bound: binomial, 4 standard deviations; looks overlap."""
+    found, samples = ranks(0.1), noise(kind, 0.03, (2000, LOOKS[-1]), seed=11)
     wrong = sum(any(found.low(row[:n]) > 0 for n in LOOKS) for row in samples)
     p = found.spent[-1]
-    assert 0.5 * 4000 * p < wrong < 4000 * p + 4 * math.sqrt(4000 * p * (1 - p))
+    assert 0.5 * 2000 * p < wrong < 2000 * p + 4 * math.sqrt(2000 * p * (1 - p))
 
 
 def rates(kind: str, sd: float, change: float, rule: Rule, trials: int, seed: int) -> dict[str, float]:
@@ -197,6 +198,7 @@ def test_exit_statuses() -> None:
     assert status([failed, invalid, unsure]) == 1
     assert status([]) == 2
     assert status([unsure]) == 2, "nothing at all was decided"
+    assert status([passed, replace(invalid, idle=True)], strict=True) == 0, "the base has no answer either"
 
 
 def test_the_ranks_in_the_documentation_are_those_in_force() -> None:

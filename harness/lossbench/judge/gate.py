@@ -13,10 +13,10 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from lossbench.judge import counts
 from lossbench.judge.baseline import MACHINE, PACKAGES, Baseline, distil, load, of
+from lossbench.judge.moves import moved, to_others
 from lossbench.judge.timing import median_interval
 from lossbench.judge.verdict import rank
 from lossbench.record.frames import Tables
@@ -29,15 +29,6 @@ MARGIN: Final = 0.25
 SMALLEST_EFFECT: Final = 0.01
 JOINT_CONFIDENCE: Final = 0.975
 """Of each run's interval, so that the two together hold with 95% (Bonferroni)."""
-
-ALARM: Final = 0.01
-"""Probability of any false alarm among the cells of two runs of unchanged code, were their changes normal."""
-
-LEAST_CELLS: Final = 6
-"""From so many on, how far the cells moved between the runs is known from the cells."""
-
-TO_SD: Final = 0.7413
-"""Of a normal distribution, its SD over its interquartile range."""
 
 NAMED: Final = 12
 """So many cells are named one by one; the rest are counted."""
@@ -69,8 +60,7 @@ class Finding:
 class GateResult:
     """What a gate decides. smallest_change: the slowdown, as a fraction, that half of the cells would have shown.
 
-    spread: robust SD over all cells of the logarithm by which they moved between the runs; nan where they are few. Most
-    code is unchanged most of the time: it is what two recorded runs of the same differ by.
+    spread: robust SD over all cells of the logarithm by which they moved between the runs; nan where they are few.
     """
 
     exit_status: int
@@ -207,7 +197,7 @@ def _timing(base: pd.DataFrame, head: pd.DataFrame, margin: float) -> tuple[list
     findings = _missing({(cell, "time") for cell in before.index.difference(after.index)}, "time")
     moves = np.log(after.loc[common, "median_seconds"] / before.loc[common, "median_seconds"])
     visible, compared = [], 0
-    spread, beyond = _moved(before.loc[common], after)
+    spread, beyond = moved(before.loc[common], after)
     for _, members in before.loc[common].groupby("group", sort=True):
         cells = list(members.index)
         if len(cells) < 2:
@@ -230,23 +220,6 @@ def _timing(base: pd.DataFrame, head: pd.DataFrame, margin: float) -> tuple[list
     return findings, compared, float(np.median(visible)) if visible else np.nan, spread
 
 
-def _moved(before: pd.DataFrame, after: pd.DataFrame) -> tuple[float, float]:
-    """How far cells moved against their neighbours, as a robust SD of logs, and what no unchanged one should exceed."""
-    changes: list[float] = []
-    for _, members in before.groupby("group", sort=True):
-        cells = list(members.index)
-        if len(cells) > 1:
-            logs = [np.array(frame.loc[cells, "log_ratios"].tolist(), dtype=np.float64) for frame in (before, after)]
-            level = np.nanmedian(logs[0], axis=1, keepdims=True)
-            was, now = ([np.median(_to_others(own - level, i)) for i in range(len(cells))] for own in logs)
-            changes += [b - a for a, b in zip(was, now, strict=True) if np.isfinite(b - a)]
-    if len(changes) < LEAST_CELLS:
-        return np.nan, 0.0
-    low, high = np.percentile(changes, [25, 75])
-    spread = float(TO_SD * (high - low))
-    return spread, spread * float(norm.isf(ALARM / len(changes)))
-
-
 def _one_time(
     cell: str, place: int, base: Any, head: Any, *, margin: float, own_move: float, beyond: float
 ) -> tuple[list[Finding], float]:
@@ -256,7 +229,7 @@ def _one_time(
     """
     # each member from its own level in the baseline, so that the median of the others is that of their changes
     level = np.nanmedian(base, axis=1, keepdims=True)
-    was, now = (median_interval(_to_others(logs - level, place), JOINT_CONFIDENCE) for logs in (base, head))
+    was, now = (median_interval(to_others(logs - level, place), JOINT_CONFIDENCE) for logs in (base, head))
     change, low, high = now.median - was.median, now.low - was.high, now.high - was.low
     detectable = float(np.expm1(max(np.log1p(margin), beyond, change - low + np.log1p(SMALLEST_EFFECT))))
     others = len(base) - 1
@@ -288,9 +261,3 @@ def _one_time(
             Finding(outcome="better", topic="timing", subject=cell, reason=f"faster: {said}", **numbers)
         ], detectable
     return [], detectable
-
-
-def _to_others(logs: Any, place: int) -> Any:
-    others = np.delete(logs, place, axis=0)
-    kept = ~np.isnan(logs[place]) & ~np.isnan(others).all(axis=0)
-    return logs[place][kept] - np.nanmedian(others[:, kept], axis=0) if kept.any() else np.zeros(0)
