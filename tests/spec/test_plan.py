@@ -182,7 +182,7 @@ def test_a_selection_of_nothing_names_what_there_is(two: Catalogue, selection: d
 
 def test_an_unknown_profile_lists_them() -> None:
     assert plan.profile_named("quick").name == "quick"
-    with pytest.raises(BadInput, match="one of quick, standard, sizes, full, received 'slow'"):
+    with pytest.raises(BadInput, match="one of quick, agreement, standard, sizes, full, received 'slow'"):
         plan.profile_named("slow")
 
 
