@@ -13,6 +13,7 @@ from lossbench.record import frames
 from lossbench.record.frames import Tables
 from lossbench.record.tables import TABLES
 from lossbench.show import closeup, costs, limits, page, sizes, svg, times
+from lossbench.show import format as fmt
 
 SIZES = (1, 1024, 1048576)
 SPELLINGS = {"native": (1e-5, 1e-9), "formula": (2e-6, 2e-9), "other": (1e-7, 1e-10)}
@@ -54,9 +55,9 @@ def test_the_right_ones_are_ranked_at_each_size(tables: Tables, ranked: list[tim
     (sweep,) = sizes.of(ranked, tables.measurements)
     assert sweep.sizes == SIZES
     places = {row.binding: [place.text for place in row.places] for row in sweep.rows}
-    # 10 and 2 microseconds; 11.02 and 4.05; 1.06 and 2.10 milliseconds
+    # 10.001 over 2.002 microseconds is 4.996; 11.024 over 4.048 is 2.723; 1058.576 over 2099.152 is 0.5043
     assert places == {
-        "formula": ["1 (5×)", "1 (2.7×)", "2 (0.505×)"],
+        "formula": ["1 (5.00×)", "1 (2.72×)", "2 (0.504×)"],
         "native": ["2", "2", "1"],
         "other": ["wrong", "wrong", "wrong"],
     }
@@ -97,7 +98,7 @@ def synthetic_facts() -> pd.DataFrame:
 def test_costs_stay_apart(tables: Tables, ranked: list[times.Ranking]) -> None:
     found = costs.of(ranked, tables.cells, tables.measurements)
     assert [cost.binding for cost in found] == ["native", "formula", "other"]
-    assert (found[0].latency, found[0].throughput) == ("30 µs", "1.1 ms")
+    assert (found[0].latency, found[0].throughput) == (f"30{fmt.NARROW}µs", f"1.1{fmt.NARROW}ms")
     assert (found[0].forward, found[0].backward, found[0].opening) == ("–", "–", "–")
 
 

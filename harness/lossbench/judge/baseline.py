@@ -30,6 +30,8 @@ AGREEMENT_COLUMNS: Final = ("cell", "quantity", "verdict", "class", "convention"
 TIMES_COLUMNS: Final = ("cell", "group", "median_seconds", "log_ratios")
 MAX_BYTES: Final = 2**30
 """Of a table when unpacked: a baseline of a million cells has a fifth of it."""
+UNCOUNTED: Final = 1
+"""The schema version of baselines that have no counts.csv.gz and otherwise read alike."""
 MACHINE: Final = ("machine.cpu", "machine.architecture", "machine.cores", "machine.threads_allowed")
 PACKAGES: Final = ("tensorflow", "tensorflow-cpu", "keras", "torch", "jax", "jaxlib", "optax", "numpy")
 
@@ -113,7 +115,7 @@ def load(path: Path) -> Baseline:
         facts = {str(key): str(value) for key, value in facts.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path / "facts.json", f"{type(error).__name__}: {error}") from error
-    if version != SCHEMA_VERSION:
+    if version not in (SCHEMA_VERSION, UNCOUNTED):
         raise _damaged(path / "facts.json", f"schema version {version}, not {SCHEMA_VERSION}")
     agreement = _unpacked(path, "agreement.csv.gz", AGREEMENT_COLUMNS)
     times = _unpacked(path, "times.csv.gz", TIMES_COLUMNS)
@@ -124,7 +126,9 @@ def load(path: Path) -> Baseline:
     except (ValueError, TypeError, RecursionError) as error:
         raise _damaged(path / "times.csv.gz", str(error)) from error
     try:
-        counted = _unpacked(path, "counts.csv.gz", counts.COLUMNS).astype(dict.fromkeys(counts.COMPARED, int))
+        named = [] if version == UNCOUNTED else [_unpacked(path, "counts.csv.gz", counts.COLUMNS)]
+        counted = pd.concat([pd.DataFrame(columns=list(counts.COLUMNS)), *named])
+        counted = counted.astype(dict.fromkeys(counts.COMPARED, int))
     except (ValueError, TypeError) as error:
         raise _damaged(path / "counts.csv.gz", str(error)) from error
     return Baseline(agreement=agreement, times=times, counts=counted, facts=facts)

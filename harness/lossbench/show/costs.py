@@ -40,9 +40,9 @@ def of(rankings: Sequence[Ranking], cells: pd.DataFrame, measurements: pd.DataFr
     chosen = next(iter(times.headline(rankings).values()), None)
     if chosen is None:
         return []
-    by_cell: dict[str, dict[Any, Any]] = {str(row["cell"]): row for row in cells.to_dict("records")}
+    by_cell = {str(row["cell"]): {str(k): v for k, v in row.items()} for row in cells.to_dict("records")}
     blocks = measurements[measurements["status"] == "ok"].groupby("cell")[["latency_seconds", "opening_seconds"]]
-    medians: dict[Any, dict[Any, Any]] = blocks.median().to_dict("index")
+    medians = {str(cell): (float(found[0]), float(found[1])) for cell, *found in blocks.median().itertuples()}
     value = next(
         (r for r in rankings if r.operation == "value" and (r.dtype, r.shape) == (chosen.dtype, chosen.shape)), None
     )
@@ -52,15 +52,14 @@ def of(rankings: Sequence[Ranking], cells: pd.DataFrame, measurements: pd.DataFr
 
 def _cost(
     entry: Entry,
-    cell: Mapping[Any, Any],
-    medians: Mapping[Any, Mapping[Any, Any]],
+    cell: Mapping[str, Any],
+    medians: Mapping[str, tuple[float, float]],
     alone: dict[tuple[str, str, str], float],
     gradient: bool,
 ) -> Cost:
     whole = entry.seconds.middle
     forward = alone.get((entry.backend, entry.binding, entry.mode), math.nan) if gradient else whole
-    known = medians.get(entry.cell, {})
-    latency, opening = (float(known.get(name, math.nan)) for name in ("latency_seconds", "opening_seconds"))
+    latency, opening = medians.get(entry.cell, (math.nan, math.nan))
     compile_seconds = float(cell["compile_seconds"])
     return Cost(
         backend=entry.backend,
