@@ -51,7 +51,6 @@ PARSED = {
     "lossbench run --operation grad_target,jvp": ELSEWHERE.format("judge/test_derivatives_judged.py"),
     "lossbench history results/baseline --git main": ELSEWHERE.format("show/test_chronicle.py"),
     "lossbench list --coverage": "imports every framework",
-    "lossbench run --profile sizes --loss huber": LONG,
 }
 """Command -> why only its options are read."""
 
