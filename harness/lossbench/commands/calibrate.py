@@ -66,7 +66,7 @@ def command(
     seconds = LONG["quiet"] if long else max(LEAST_SECONDS, left)
     with progress_bar(Console(stderr=True)) as tell:
         with burning(hogs):
-            said = _measured(some, rule, seconds, seed, tell, budget)
+            said = _measured(some, rule, seconds, seed, tell, budget, figures.LONG_RUNS if long else 0)
             wholes = [
                 whole.run(every.versions, every.cells, rule, bars.MOST_SECONDS, seed + n, tell) for n in range(runs)
             ]
@@ -82,7 +82,7 @@ def command(
 
 
 def _measured(
-    some: Sides, rule: Rule, seconds: float, seed: int, tell: Tell, budget: str
+    some: Sides, rule: Rule, seconds: float, seed: int, tell: Tell, budget: str, runs: int = 0
 ) -> tuple[Measured, list[figures.Gate]]:
     """Error rates from replicates of the chosen losses. BadInput where there was no time for enough of them."""
     found = rates.measure(rates.versions(trees.builtin()), [c for c, _ in some.cells], seconds, seed=seed, tell=tell)
@@ -93,7 +93,7 @@ def _measured(
             received=budget,
             remedy="give more, or fewer losses, backends and --runs",
         )
-    return found, [figures.ours(found, rule, seed=seed), *figures.others(found)]
+    return found, [figures.ours(found, rule, runs=runs, seed=seed), *figures.others(found)]
 
 
 def _long(every: Sides, some: Sides, rule: Rule, seed: int, tell: Tell, budget: str) -> dict[str, Any]:

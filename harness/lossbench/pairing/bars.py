@@ -67,6 +67,8 @@ def verdicts(measured: Measured, gate: Gate, wholes: Sequence[Whole]) -> Iterato
 
 def said(found: Rate) -> str:
     """`0.12% [0.1%, 0.15%]`: a share with Wilson's 95% interval."""
+    if not found.trials:
+        return "-"
     share, low, high = (f"{100 * x:.3g}%" for x in (found.share, *found.interval))
     return f"{share} [{low}, {high}]"
 

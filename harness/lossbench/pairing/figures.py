@@ -13,8 +13,9 @@ from lossbench.judge.change import Rule
 from lossbench.judge.rivals import RIVALS, comparisons
 from lossbench.pairing.rates import Measured, Samples
 
-RUNS: Final = 20_000
-POWER_CELLS: Final = 20_000
+RUNS: Final = 2_000
+LONG_RUNS: Final = 20_000
+POWER_CELLS: Final = 6_000
 LEAST_REPLICATES: Final = 12
 """Of a cell, below which it is left out: drawing from few says little."""
 TO_SD: Final = 0.7413
