@@ -9,7 +9,7 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test check lint types architecture format report gate gate-eval baseline docs docs-site page-eval mutants clean
+.PHONY: help setup bench test test-slow check lint types architecture format report gate gate-eval baseline docs docs-site page-eval mutants clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,9 +28,12 @@ bench: setup ## run the benchmarks (PROFILE=standard) and write the report
 	$(BIN)/lossbench run --profile $(PROFILE) $(ARGS)
 
 test: setup ## run the test suite
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 $(ARGS)
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
-check: lint types architecture docs-site test ## what CI runs: lint, types, architecture, the site of docs/, tests
+test-slow: setup ## the rest of it: every documented command, more kills of real runs (about 3 minutes)
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 -m slow $(ARGS)
+
+check: lint types architecture docs-site test test-slow ## what CI runs: lint, types, architecture, the site of docs/, tests
 
 lint: setup ## ruff: style and format
 	$(BIN)/ruff check --no-cache .

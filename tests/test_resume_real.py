@@ -142,7 +142,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tables, int]:
     return undisturbed(tmp_path_factory.mktemp("undisturbed"))
 
 
-@pytest.mark.parametrize("attempt", range(KILLS))
+@pytest.mark.parametrize("attempt", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, KILLS))])
 def test_a_killed_run_loses_nothing_and_is_completed(attempt: int, whole: tuple[Tables, int], tmp_path: Path) -> None:
     tables, rows = whole
     draw = random.Random(attempt)
@@ -152,7 +152,7 @@ def test_a_killed_run_loses_nothing_and_is_completed(attempt: int, whole: tuple[
     assert faults(tables, ended, run, lines, resumed) == []
 
 
-@pytest.mark.parametrize(("share", "table"), [(0.4, "curves"), (0.9, "cells")])
+@pytest.mark.parametrize(("share", "table"), [pytest.param(0.4, "curves", marks=pytest.mark.slow), (0.9, "cells")])
 def test_a_run_told_to_end_writes_its_tables_and_no_report(
     share: float, table: str, whole: tuple[Tables, int], tmp_path: Path
 ) -> None:
@@ -168,7 +168,7 @@ def test_a_run_told_to_end_writes_its_tables_and_no_report(
     assert sorted(_keys(runs.read(run).cells, ["cell"])) == sorted(_keys(whole[0].cells, ["cell"]))
 
 
-@pytest.mark.parametrize("table", ["claims", "curves"])
+@pytest.mark.parametrize("table", [pytest.param("claims", marks=pytest.mark.slow), "curves"])
 def test_a_run_cut_in_the_middle_of_a_table_is_completed(table: str, tmp_path: Path) -> None:
     """What a kill between two rows of what is taken once a run leaves behind; seldom hit by chance."""
     tables, _ = undisturbed(tmp_path)

@@ -31,6 +31,7 @@ PARSED = {
     "lossbench compare --base 'keras==3.14.0'": "builds an environment, which needs a network",
     "lossbench compare --base 'optax==0.2.7' --head 'optax==0.2.8'": "builds environments, which needs a network",
     "lossbench run --profile sizes --loss huber": LONG,
+    "lossbench run --profile agreement": LONG,
     "lossbench calibrate --long": LONG,
     "lossbench gate --base baseline": LONG,
     "lossbench plan --detect 3%": ELSEWHERE.format("pairing/test_rates.py"),

@@ -140,6 +140,7 @@ def blocks() -> list[list[Quoted]]:
     return list(found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", blocks(), ids=lambda block: f"{block[0].page}: {block[0].text[10:40]}")
 def test_it_does_what_the_page_says(block: list[Quoted], folder_of: Folder) -> None:
     folder = folder_of(block[0].page)

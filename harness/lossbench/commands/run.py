@@ -112,7 +112,7 @@ def command(
         console.print(f"{name}: {reason}", style="yellow", markup=False)
     with terminable() as ending, folder:
         for said in surroundings.look(bench.plan, folder):
-            console.print(f"before the run: {said}", style="yellow", markup=False)
+            console.print(f"before the run: {said}", style="yellow", markup=False, soft_wrap=True)
         with progress_bar(console) as progress:
             outcome, custom = benches.carry_out(bench, folder, progress=progress)
             ended, fault = 0, ""

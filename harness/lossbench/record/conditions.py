@@ -102,7 +102,7 @@ def warnings(others_share: float, stolen_share: float, suspended_seconds: float,
     """What a reader of the times must know; empty on a quiet machine with a fine clock."""
     said = []
     if others_share > BUSY:
-        said.append(f"other processes had {others_share:.0%} of the processors: times are noisier, and too long")
+        said.append(f"other processes had {others_share:.0%} of the processors: times are noisier and longer")
     if stolen_share > BUSY / 2:
         said.append(f"the host of this virtual machine took {stolen_share:.0%} of the processors away")
     if suspended_seconds > SUSPENDED_SECONDS:
