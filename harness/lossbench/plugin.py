@@ -6,8 +6,9 @@ Rows are journaled as they come, so a run that is killed keeps them, and `execut
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -68,6 +69,7 @@ def execute(
     judges: Executor | None = None,
     wall: Wall | None = None,
     second: Mapping[Lane, Callable[[], Worker]] = ALONE,
+    between: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run what the folder does not hold yet, and finish the folder. BadInput where the disk is full.
 
@@ -76,6 +78,7 @@ def execute(
     judges: processes for `judge`, which must then be picklable; by default it runs in this one.
     wall: the account of the wall time, where the caller has begun one before. second: of a lane that is to have two
     workers while answers are taken, what gives the other one; the caller ends it.
+    between: what is to be over before anything is timed.
     """
     run = _Run(plan, folder, order, timing or Timing(), progress, wall or Wall())
     for key, value in {**machine.facts(), **(facts or {})}.items():
@@ -84,6 +87,8 @@ def execute(
     try:
         with Workers(start) as workers:
             run.answers(workers, judge, lanes_at_once or os.cpu_count() or 1, judges, second)
+            with run.judging():
+                between()
             complete = run.visits(workers)
     except KeyboardInterrupt:
         complete = False
@@ -121,6 +126,12 @@ class _Run:
         seconds_per_visit = timing.seconds_per_visit(len(plan.timed))
         visits = sum((cell.id, number) not in self._done.blocks for number, cell in self._schedule)
         self._estimate = Estimate(progress, answers=len(self._left), visits=visits, seconds_per_visit=seconds_per_visit)
+
+    @contextmanager
+    def judging(self) -> Iterator[None]:
+        """Its wall time is the judge's."""
+        with self._wall.phase(), self._wall.during("judging"):
+            yield
 
     def answers(
         self,

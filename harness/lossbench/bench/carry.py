@@ -142,7 +142,8 @@ def _carried_out(bench: Bench, folder: RunFolder, progress: Progress) -> tuple[O
             for row in (row for result in custom for row in result.rows()):
                 folder.append("custom", row)
             chosen = {cell.case.loss for cell in bench.plan.cells}
-            claiming.take(folder, lanes, bench.catalogue, chosen, audited=bench.request.profile in AUDITED)
+            audited = bench.request.profile in AUDITED
+            claimed = claiming.begin(folder, lanes, bench.catalogue, chosen, audited=audited)
             names = dict.fromkeys(cell.case.loss for cell in bench.plan.cells)
             losses = [bench.catalogue.losses[name] for name in names]
             dtypes = [d for d in bench.plan.profile.mapped if not bench.request.dtypes or d in bench.request.dtypes]
@@ -150,6 +151,7 @@ def _carried_out(bench: Bench, folder: RunFolder, progress: Progress) -> tuple[O
         outcome = execute(
             bench.plan, folder, pool.shared, judge, order=schedule.visits, timing=_timing(bench),
             progress=progress, facts=_facts(bench), judges=judges, wall=wall, second=pool.second_workers(bench.plan),
+            between=claimed,
         )  # fmt: skip
     return outcome, custom
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any
 
@@ -16,15 +17,17 @@ from lossbench.spec.loss import Loss
 from lossbench.spec.userloss import UserLoss
 
 
-def take(
+def begin(
     folder: RunFolder, lanes: Mapping[str, LaneProcess], catalogue: Catalogue, chosen: Set[str], *, audited: bool
-) -> None:
+) -> Callable[[], None]:
     """Rows of the claims table about the chosen losses, once a run; lanes by backend.
 
+    The lanes are asked now. What is written in documents runs in processes of its own, which import a framework anew;
+    the function given back waits for them and writes the rows.
     audited: the examples in the frameworks' own documentation too, where every built-in loss is among the chosen.
     """
     if "claims" in folder.done().cases:
-        return
+        return _nothing
     find = catalogue.find
     built_in = {name for name, loss in catalogue.losses.items() if not isinstance(loss, UserLoss)}
     examples = [e for e in documented() if find(e.loss).name in chosen]
@@ -32,18 +35,26 @@ def take(
     stated = [claim for claim in stated_in_prose() if find(claim.loss).name in chosen]
     by_id = {lane.lane.id: lane for lane in lanes.values()}
     audited = audited and built_in <= chosen
-    with threads() as pool:  # these import a framework anew, so the rest goes on meanwhile
-        printed = pool.submit(docstrings.audit, lanes, catalogue.losses.values()) if audited else None
-        ran = pool.submit(snippets.run, written) if written else None
-        rows = prose.check(stated, by_id, find=find)
-        rows += kinks.audit([catalogue.losses[name] for name in sorted(built_in & chosen)], by_id)
-        tried = _tried(examples, lanes, find)
+    pool = ThreadPoolExecutor()
+    printed = pool.submit(docstrings.audit, tuple(lanes), catalogue.losses.values()) if audited else None
+    ran = pool.submit(snippets.run, written) if written else None
+    pool.shutdown(wait=False)  # no more is asked of it
+    rows = prose.check(stated, by_id, find=find)
+    rows += kinks.audit([catalogue.losses[name] for name in sorted(built_in & chosen)], by_id)
+    tried = _tried(examples, lanes, find)
+
+    def finish() -> None:
         told = ran.result() if ran else {}
-        rows += claims.check(examples, lambda _, example, *__: tried[example.id], find=find, written=told)
-        rows += printed.result() if printed else []
-    for row in rows:
-        folder.append("claims", row)
-    folder.judged("claims")
+        checked = claims.check(examples, lambda _, example, *__: tried[example.id], find=find, written=told)
+        for row in [*rows, *checked, *(printed.result() if printed else [])]:
+            folder.append("claims", row)
+        folder.judged("claims")
+
+    return finish
+
+
+def _nothing() -> None:
+    """A run that was resumed has its claims."""
 
 
 def _tried(
