@@ -1,6 +1,6 @@
 """How much to run, as data: a profile is a list of sweeps and the seconds that may go into timed calls.
 
-Chosen for two cores: quick within 2 minutes, standard within 10, timed calls being the largest part of either.
+The aim on two cores: quick within 2 minutes, standard within 10, timed calls being the largest part of either.
 """
 
 from __future__ import annotations
