@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lossbench.commands.options import RESULTS, Json, Results
+from lossbench.commands.runs import run_folder
 from lossbench.record import frames, queries
 from lossbench.record import run as runs
 from lossbench.record.tables import TABLES
@@ -56,7 +57,7 @@ def command(
 def _folders(results: Path, named: list[str]) -> list[Path]:
     """Of the runs asked for, or of all that have ended. BadInput where there is none."""
     if named:
-        folders = [Path(name) if Path(name).is_dir() else results / name for name in named]
+        folders = [run_folder(results, name) for name in named]
         for folder in folders:
             runs.manifest(folder)
         return folders

@@ -29,12 +29,13 @@ from lossbench.commands.options import (
     words,
 )
 from lossbench.commands.progress import progress_bar
+from lossbench.commands.runs import run_folder
 from lossbench.judge import ledger
 from lossbench.judge.custom import CustomResult
 from lossbench.lanes.backends import BACKENDS
 from lossbench.plugin import INTERRUPTED, Outcome
 from lossbench.practice import section
-from lossbench.record.run import RunFolder, latest
+from lossbench.record.run import RunFolder
 from lossbench.show import page
 from lossbench.spec.errors import BadInput
 
@@ -92,7 +93,7 @@ def command(
             subject="run", expected="options alone", received=repr(run), remedy="add --resume to go on with a run"
         )
     if resume:
-        folder = RunFolder.open(results / run if run and not Path(run).is_dir() else Path(run or latest(results)))
+        folder = RunFolder.open(run_folder(results, run))
         bench = benches.prepare(benches.request_of(folder))
     else:
         backends = words(backend) and chosen("--backend", backend, tuple(BACKENDS))
