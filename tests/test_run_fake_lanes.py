@@ -126,7 +126,9 @@ class FakeWorker:
         seconds = seconds_of(cell) * self.lanes.slower
         samples = tuple(seconds * (1 + 0.01 * n) for n in range(rounds))
         loops = loops or max(1, round(target_seconds / seconds))
-        return Block(status="ok", loops=loops, seconds_per_call=samples, peak_bytes=1000)
+        return Block(
+            status="ok", loops=loops, seconds_per_call=samples, busy_seconds=sum(samples) * loops, peak_bytes=1000
+        )
 
 
 def go(folder: RunFolder, lanes: FakeLanes, plan: FakePlan | None = None, **options: Any) -> Outcome:

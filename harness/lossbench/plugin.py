@@ -87,7 +87,7 @@ def execute(
     try:
         with Workers(start) as workers:
             run.answers(workers, judge, lanes_at_once or os.cpu_count() or 1, judges, second)
-            with run.judging():
+            with run.claims():
                 between()
             complete = run.visits(workers)
     except KeyboardInterrupt:
@@ -128,9 +128,9 @@ class _Run:
         self._estimate = Estimate(progress, answers=len(self._left), visits=visits, seconds_per_visit=seconds_per_visit)
 
     @contextmanager
-    def judging(self) -> Iterator[None]:
-        """Its wall time is the judge's."""
-        with self._wall.phase(), self._wall.during("judging"):
+    def claims(self) -> Iterator[None]:
+        """Its wall time goes to what documents claim."""
+        with self._wall.phase(), self._wall.during("claims_and_curves"):
             yield
 
     def answers(

@@ -59,6 +59,17 @@ def test_disturbed_rounds_are_kept_marked_and_measured_again(monkeypatch: pytest
     assert (preempted == 1).all()
 
 
+def test_calls_longer_than_a_block_have_fewer_rounds() -> None:
+    inside, beyond, long_after = 0.5, 1.1, 3.1
+    assert replicate.another(9, 9, 10, inside)
+    assert not replicate.another(10, 10, 10, inside)
+    assert not replicate.another(6, 5, 10, beyond)
+    assert replicate.another(6, 4, 10, beyond), "the undisturbed ones count"
+    assert not replicate.another(10, 0, 10, beyond), "where there are any"
+    assert not replicate.another(6, 4, 10, long_after)
+    assert replicate.another(1, 0, 10, long_after)
+
+
 def test_slow_calls_have_no_more_than_the_least_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     _, seconds, _ = ran(monkeypatch, preempted=False, rounds=50, seconds=1e-12)
     assert len(seconds) == replicate.LEAST_ROUNDS

@@ -40,7 +40,7 @@ def test_a_spare_line_serves_where_nothing_else_is_free() -> None:
         assert begun.wait(30)
         return False
 
-    cores.shared(["spare", "own"], step, (0, 1), spare=lambda line: line == "spare")
+    cores.shared(["spare", "own"], step, (0, 1), rank=lambda line: (line == "spare",))
 
 
 def test_one_core_takes_the_others_first() -> None:
@@ -50,7 +50,7 @@ def test_one_core_takes_the_others_first() -> None:
         order.append(line)
         return False
 
-    cores.shared(["spare", "a", "b"], step, (0,), spare=lambda line: line == "spare")
+    cores.shared(["spare", "a", "b"], step, (0,), rank=lambda line: (line == "spare",))
     assert order == ["a", "b", "spare"]
 
 

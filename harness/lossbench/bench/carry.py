@@ -135,7 +135,7 @@ def _carried_out(bench: Bench, folder: RunFolder, progress: Progress) -> tuple[O
         with wall.phase(), wall.during("start_up"):
             limiting.note(bench.plan, bench.catalogue, folder, bench.request.threads)  # while nothing else runs
             pool.await_all(bench.plan.lanes)
-        with wall.phase(), wall.during("judging"):
+        with wall.phase(), wall.during("claims_and_curves"):
             eager = {lane.backend: lane for lane in bench.plan.lanes if lane.mode == "eager"}
             lanes = {backend: pool.lane(lane) for backend, lane in eager.items()}
             custom = _custom(bench, lanes)

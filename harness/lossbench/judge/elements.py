@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -39,7 +40,7 @@ class ExactResult(Protocol):
     def overflows(self, dtype: str | None = None) -> Mask: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Known:
     """An exact array as numbers, taken from the oracle once and compared with many answers.
 
@@ -76,15 +77,24 @@ class Known:
             source=source if dtype == "float64" else None,
         )
 
+    @cached_property
+    def plain(self) -> bool:
+        """Whether every number is finite and none is at a kink."""
+        return not self.kink.any() and bool(np.isfinite(self.exact).all())
+
+    @cached_property
+    def spacing(self) -> Reals:
+        """An ulp of the dtype at each exact number."""
+        fmt = FORMATS[self.dtype]
+        _, exponent = np.frexp(self.exact)
+        return np.asarray(np.ldexp(1.0, np.clip(exponent - 1, fmt.emin, fmt.emax) - fmt.precision + 1))
+
     def distances(self, computed: Reals) -> tuple[Reals, Reals]:
         """Ulp of the exact number, and relative error; meaningless where either side is not finite."""
         if self.source is not None:
             return np.asarray(self.source.ulp(computed, self.dtype)), np.asarray(self.source.relative(computed))
-        fmt = FORMATS[self.dtype]
         error = np.abs(computed - self.exact)
-        _, exponent = np.frexp(self.exact)
-        spacing = np.ldexp(1.0, np.clip(exponent - 1, fmt.emin, fmt.emax) - fmt.precision + 1)
-        return error / spacing, np.where(error == 0, 0.0, error / np.abs(self.exact))
+        return error / self.spacing, np.where(error == 0, 0.0, error / np.abs(self.exact))
 
 
 def ordered(values: Floats, dtype: str) -> npt.NDArray[np.int64]:
@@ -155,9 +165,38 @@ class Comparison:
 
 def compare(got: Floats, known: Known, *, nan_inputs: bool) -> Comparison:
     """Judge a computed array element by element; `got` has the exact array's shape."""
+    computed = np.asarray(got, dtype=np.float64)
+    if known.plain and np.isfinite(computed).all():
+        return _compare_plain(computed, known)
+    return _compare_any(computed, known, nan_inputs=nan_inputs)
+
+
+def _compare_plain(computed: Reals, known: Known) -> Comparison:
+    """Where every number on both sides is finite and none at a kink, which is nearly always: the same in less time."""
+    fmt, nowhere = FORMATS[known.dtype], np.zeros(known.exact.shape, dtype=bool)
+    with np.errstate(all="ignore"):
+        ulp, relative = known.distances(computed)
+        error = np.abs(computed - known.exact)
+        tight = np.asarray((relative <= TIGHT_EPS * fmt.eps) | (error <= fmt.smallest))
+        stable = np.asarray(error <= STABLE_OWED * known.owed)
+    lost = nowhere if tight.all() else np.asarray(stable & ~tight & (relative > LOST_RELATIVE) & (known.rounded != 0))
+    return Comparison(
+        got=computed,
+        expected=known.rounded,
+        ulp=ulp,
+        relative=relative,
+        tight=tight,
+        stable=stable,
+        lost=lost,
+        kink=known.kink,
+        undefined=nowhere,
+    )
+
+
+def _compare_any(computed: Reals, known: Known, *, nan_inputs: bool) -> Comparison:
+    """Masks first."""
     fmt = FORMATS[known.dtype]
     with np.errstate(all="ignore"):
-        computed = np.asarray(got, dtype=np.float64)
         undefined = np.isnan(known.exact) & ~known.kink
         finite = np.isfinite(computed) & np.isfinite(known.exact)
         ulp, relative = known.distances(computed)

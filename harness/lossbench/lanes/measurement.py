@@ -70,7 +70,7 @@ class Block:
     """One visit to a cell: the seconds per call of each round, each the mean over `loops` calls: throughput.
 
     latency_seconds: median of calls each of which is waited for. opening_seconds: the call that opens the visit, in
-    caches that hold others' data. Both NaN where there is none.
+    caches that hold others' data. Both NaN where there is none. busy_seconds: that all calls of the visit took.
     """
 
     status: Status
@@ -79,4 +79,5 @@ class Block:
     seconds_per_call: tuple[float, ...] = ()
     latency_seconds: float = math.nan
     opening_seconds: float = math.nan
+    busy_seconds: float = 0.0
     peak_bytes: int = 0

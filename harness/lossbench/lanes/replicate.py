@@ -33,9 +33,11 @@ from lossbench.spec.loss import Loss
 
 MOST_ROUNDS: Final = 3
 """Times the rounds asked for, where they are disturbed."""
+FEWER_ROUNDS: Final = 5
+"""Undisturbed ones that calls longer than a block are content with, or twice as many of any kind."""
 LEAST_ROUNDS: Final = 2
 LONGEST: Final = 3.0
-"""Times the seconds asked for: after that slow calls have no more than the least rounds. More processes tell more."""
+"""Times the seconds that the rounds asked for should take: after that the least rounds will do."""
 
 
 def replicate(
@@ -125,10 +127,8 @@ def palindromes(
     """
     seconds: list[npt.NDArray[np.float64]] = []
     preempted: list[npt.NDArray[np.int64]] = []
-    quiet, ends = 0, time.perf_counter() + LONGEST * rounds * 2 * len(order) * block_seconds
-    while quiet < rounds and len(seconds) < MOST_ROUNDS * rounds:
-        if len(seconds) >= LEAST_ROUNDS and time.perf_counter() > ends:
-            break
+    quiet, began, planned = 0, time.perf_counter(), rounds * 2 * len(order) * block_seconds
+    while another(len(seconds), quiet, rounds, (time.perf_counter() - began) / planned):
         block = np.empty((len(order), 2))
         taken = np.zeros((len(order), 2), np.int64)
         there = drawn.sample(range(len(order)), len(order))
@@ -143,6 +143,19 @@ def palindromes(
         preempted.append(taken)
         quiet += not taken.any()
     return np.stack(seconds), np.stack(preempted)
+
+
+def another(taken: int, quiet: int, rounds: int, spent: float) -> bool:
+    """Whether a replicate takes one more round, after so many, of which some were undisturbed.
+
+    spent: of the time that the rounds asked for should take. Within a process rounds differ more than processes do, so
+    that one that is prepared is asked for many; calls longer than a block cost more and have fewer.
+    """
+    if spent > LONGEST:
+        return taken < LEAST_ROUNDS
+    if spent > 1:
+        return quiet < min(rounds, FEWER_ROUNDS) and taken < 2 * FEWER_ROUNDS
+    return quiet < rounds and taken < MOST_ROUNDS * rounds
 
 
 def same(a: Answer, b: Answer) -> bool:

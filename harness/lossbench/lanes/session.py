@@ -105,6 +105,7 @@ class Session:
                 return Block(status=answer.status, reason=answer.reason)
             prepared = self._kept[cell.id]
         self.backend.begin(prepared.dtype)
+        began = time.perf_counter()
         try:
             with undisturbed():
                 opening = timed(prepared, self.backend.wait, 1)
@@ -116,7 +117,7 @@ class Session:
             return Block(status="failed", reason=reason_of(error))
         return Block(
             status="ok", loops=count, seconds_per_call=seconds, latency_seconds=latency, opening_seconds=opening,
-            peak_bytes=self.backend.peak_bytes(),
+            busy_seconds=time.perf_counter() - began, peak_bytes=self.backend.peak_bytes(),
         )  # fmt: skip
 
     def forget(self, cell_id: str | None) -> None:

@@ -22,7 +22,7 @@ from lossbench.lanes.child import Child, ChildLost
 from lossbench.lanes.measurement import Answer, Paired
 from lossbench.lanes.process import START_LIMIT_SECONDS
 from lossbench.lanes.replicas import said
-from lossbench.lanes.replicate import LEAST_ROUNDS, LONGEST, MOST_ROUNDS, same
+from lossbench.lanes.replicate import another, same
 from lossbench.spec.case import Cell, Lane
 from lossbench.spec.errors import BadInput
 
@@ -179,10 +179,8 @@ class Turns:
         """As within one process; a round in which one was preempted is kept, marked, and measured once more."""
         count = len(self._sides)
         seconds, preempted, quiet = list[np.ndarray[Any, Any]](), list[np.ndarray[Any, Any]](), 0
-        ends = time.monotonic() + LONGEST * rounds * 2 * count * BLOCK_SECONDS
-        while quiet < rounds and len(seconds) < MOST_ROUNDS * rounds:
-            if len(seconds) >= LEAST_ROUNDS and time.monotonic() > ends:
-                break
+        began, planned = time.monotonic(), rounds * 2 * count * BLOCK_SECONDS
+        while another(len(seconds), quiet, rounds, (time.monotonic() - began) / planned):
             block, taken = np.empty((count, 2)), np.zeros((count, 2), np.int64)
             there = drawn.sample(range(count), count)
             for way, places in enumerate((there, there[::-1])):

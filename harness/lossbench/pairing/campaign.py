@@ -1,8 +1,9 @@
 """Replicates go where the verdict is open: the cells of a lane share a process; those that are settled drop out.
 
-Lanes run side by side, one a core, and have equal shares of the time, so that one which compiles for seconds does not
-starve the others. The first stage runs base and head alone; suspects are then asked again, on replicates of their own
-and beside a control, in two interpreters started anew that import the versions in opposite orders.
+Lanes run side by side, one a core. First come those whose cells wait for their first look; then all have equal shares
+of the time, so that one which compiles for seconds does not starve the others. The first stage runs base and head
+alone; suspects are then asked again, on replicates of their own and beside a control, in two interpreters started anew
+that import the versions in opposite orders.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ from lossbench.lanes.versions import Version
 from lossbench.pairing import cores
 from lossbench.spec.case import Cell, Lane
 
-ROUNDS: Final = 5
+ROUNDS: Final = 16
+"""Where there is time: blocks of 1.5 ms there and back again then take as long as preparing a cell."""
+FEW_ROUNDS: Final = 5
+AMPLE_SECONDS: Final = 2.0
+"""Of a core, for each cell: below it, three replicates of few rounds say more than one of many."""
 MOST_RESERVED: Final = 0.3
 """Of the budget, kept by the first stage for confirming its suspects."""
 START_SECONDS: Final = 6.0
@@ -72,9 +77,9 @@ class Course:
         confirming = self.first is not None
         if paired.status != "ok":
             self.troubles += 1
-            if self.troubles > 1 or paired.status in ("absent", "unsupported", "skipped"):
+            idle = paired.reason.startswith("base: ")
+            if idle or self.troubles > 1 or paired.status in ("absent", "unsupported", "skipped"):
                 reason = f"{paired.status}: {paired.reason}"
-                idle = paired.reason.startswith("base: ")
                 self.judgement = replace(without(reason, len(self.x), invalid=True), idle=idle)
             return
         self.troubles = 0
@@ -104,7 +109,6 @@ class Campaign:
     rule: Rule
     budget_seconds: float
     seed: int = 0
-    rounds: int = ROUNDS
     started: Callable[[Lane, Sequence[Version], int], Source] | None = None
     places: tuple[int, ...] = field(default_factory=cores.allowed)
     courses: list[Course] = field(default_factory=list)
@@ -113,6 +117,12 @@ class Campaign:
     _began: float = 0.0
     costs: dict[Lane, float] = field(default_factory=dict)
     _counting: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def rounds(self) -> int:
+        """Of a replicate."""
+        ample = self.budget_seconds * len(self.places) >= AMPLE_SECONDS * len(self.cells)
+        return ROUNDS if ample else FEW_ROUNDS
 
     def run(self, tell: Tell | None = None) -> list[Course]:
         """Both stages. BadInput where a version does not load or a framework is missing."""
@@ -154,7 +164,17 @@ class Campaign:
                         tell(settled, len(self.courses), max(0.0, self._left(self.courses)))
                 return group is None or bool(group)
 
-            cores.shared(sources, step, self.places, lambda line: spared and line[1] > 0)
+            def rank(line: tuple[Lane, int]) -> tuple[int, ...]:
+                return (spared and line[1] > 0, self._seen(line[0], courses))
+
+            cores.shared(sources, step, self.places, rank)
+
+    def _seen(self, lane: Lane, courses: Sequence[Course]) -> bool:
+        """Whether each open cell of the lane has the replicates of its first look."""
+        with self._counting:
+            waiting = [c for c in courses if c.cell.lane == lane and c.judgement.open]
+            first = self.rule.looked(any(course.first is not None for course in waiting))[0]
+            return all(course.under_way() >= first for course in waiting)
 
     def _chosen(self, lane: Lane, courses: Sequence[Course]) -> Sequence[Course] | None:
         """Open cells of a lane with the fewest replicates, as many as there is time for; a lost one goes alone.

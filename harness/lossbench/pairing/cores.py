@@ -1,4 +1,7 @@
-"""Lines of work side by side: each core takes the free line that had the least time so far, a step at a time."""
+"""Lines of work side by side: each core takes the free line of the lowest rank, a step at a time.
+
+Among equals it is the one that had the least time so far.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,11 @@ def shared(
     lines: Iterable[Line],
     step: Callable[[Line, int], bool],
     cores: Sequence[int],
-    spare: Callable[[Line], bool] = lambda _: False,
+    rank: Callable[[Line], tuple[int, ...]] = lambda _: (),
 ) -> None:
     """Until no line has more to do. A line is never on two cores at once. What a step raises ends all, and is raised.
 
-    step: takes a line and a core, does one step, says whether the line has more to do. spare: of a line that only
-    serves where a core would stand idle.
+    step: takes a line and a core, does one step, says whether the line has more to do. rank: asked before each step.
     """
     spent = dict.fromkeys(lines, 0.0)
     free, busy = list(spent), 0
@@ -41,7 +43,7 @@ def shared(
                     turn.wait()
                 if failed or not free:
                     return
-                line = min(free, key=lambda line: (spare(line), spent[line]))
+                line = min(free, key=lambda line: (rank(line), spent[line]))
                 free.remove(line)
                 busy += 1
             started, more, done = time.monotonic(), False, False

@@ -81,7 +81,7 @@ class Visiting:
         block = self._calibrated(cell, worker) if cell.id not in self._loops else None
         if block is None or block.status == "ok":
             block = self._block(cell, worker, self._rounds(cell.id), self._loops[cell.id])
-            self._wall.add("timed", sum(block.seconds_per_call) * block.loops)
+            self._wall.add("timed", block.busy_seconds)
         if block.status != "ok":
             self._broken.add(cell.id)
         row = rows.of_block(cell, block, visit=visit.number, position=visit.position, started_seconds=started_seconds)
@@ -99,7 +99,7 @@ class Visiting:
         probe = self._block(cell, worker, 1, 0)
         if probe.status == "ok":
             self._loops[cell.id], self._seconds[cell.id] = probe.loops, probe.seconds_per_call[-1]
-            self._wall.add("calibration", probe.seconds_per_call[-1] * probe.loops)
+            self._wall.add("calibration", probe.busy_seconds)
         return probe
 
     def _block(self, cell: Cell, worker: Worker, rounds: int, loops: int) -> Block:

@@ -10,10 +10,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-Activity = Literal["start_up", "compile", "answers", "judging", "calibration", "timed"]
-ACTIVITIES: Final[tuple[Activity, ...]] = ("start_up", "compile", "answers", "judging", "calibration", "timed")
+Activity = Literal["start_up", "claims_and_curves", "compile", "answers", "judging", "calibration", "timed"]
+"""`claims_and_curves`: what documents say, curves and maps; the others are phases of a cell."""
+ACTIVITIES: Final[tuple[Activity, ...]] = get_args(Activity)
 
 
 class Wall:
