@@ -51,6 +51,8 @@ PARSED = {
     "lossbench run --loss 'huber,mse' --backend jax": "the same as the README's with other names",
     "lossbench run --operation grad_target,jvp": ELSEWHERE.format("judge/test_derivatives_judged.py"),
     "lossbench history results/baseline --git main": ELSEWHERE.format("show/test_chronicle.py"),
+    "lossbench history --notes": ELSEWHERE.format("show/test_chronicle.py"),
+    "lossbench baseline --note": "writes into the repository's notes; tests/show/test_chronicle.py tries it",
     "lossbench list --coverage": "imports every framework",
 }
 """Command -> why only its options are read."""

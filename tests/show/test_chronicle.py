@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import synthetic_run
 from test_history import NAMES, SLOW_FROM, made
 
+from lossbench.commands import baseline as keep
 from lossbench.commands import history as command
 from lossbench.judge import baseline
 from lossbench.judge.baseline import Baseline
@@ -78,3 +80,27 @@ def test_committed_baselines_are_a_history(tmp_path: Path, capsys: pytest.Captur
         command.command(folder=folder, git="nowhere")
     with pytest.raises(BadInput, match="two runs or more"):
         command.command(folder=tmp_path / "elsewhere", git="kept")
+
+
+def test_notes_on_commits_are_a_history(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "t")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "t@example.org")
+    git(tmp_path, "init", "-q")
+    results = tmp_path / "results"
+    for day, numbers in ((23, [0]), (24, [1, SLOW_FROM])):  # a later note on a commit replaces the earlier one
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-11-{day}T12:00:00+00:00")
+        git(tmp_path, "commit", "-q", "--allow-empty", "-m", "x")
+        for number in numbers:
+            synthetic_run.record(results, made(number), name=NAMES[number])
+            keep.command(run=NAMES[number], note=True, results=results)
+            assert f"{NAMES[number]} is kept in refs/notes/lossbench on" in capsys.readouterr().out
+    command.command(folder=results, notes=True, json=True)
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["run"][:10], second["run"][:10]) == ("2026-11-23", "2026-11-24")
+    assert [change["outcome"] for change in second["changes"]] == ["worse"]
+    git(tmp_path, "notes", "--ref", "lossbench", "add", "-f", "-m", "a word of mine", "HEAD")
+    with pytest.raises(BadInput, match="the note on 2026-11-24"):
+        command.command(folder=results, notes=True)

@@ -29,18 +29,21 @@ Html = Annotated[Path | None, typer.Option("--html", metavar="OUT", help="Write 
 Git = Annotated[
     str, typer.Option("--git", metavar="REV", help="FOLDER is a baseline: take it from every commit that changed it.")
 ]
+Notes = Annotated[bool, typer.Option("--notes", help="Take the baselines from the git notes around FOLDER.")]
 
 
 def command(
-    folder: Folder = Path("results"), margin: Margin = gate.MARGIN, html: Html = None, git: Git = "", json: Json = False
-) -> None:
+    folder: Folder = Path("results"), margin: Margin = gate.MARGIN, html: Html = None, git: Git = "",
+    notes: Notes = False, json: Json = False,
+) -> None:  # fmt: skip
     """Say of every run in a folder what changed since the run before, by the gate's own rules, and draw the trend.
 
     Example: lossbench history results
     Example: lossbench history results --html history.html
     Example: lossbench history results/baseline --git main
+    Example: lossbench history --notes
     """
-    found = _kept(folder, git) if git else _recorded(folder)
+    found = _kept(folder, git, notes=notes) if git or notes else _recorded(folder)
     if len(found) < 2:
         raise BadInput(
             subject=str(folder),
@@ -63,12 +66,12 @@ def _recorded(folder: Path) -> list[tuple[str, Baseline]]:
     return [(path.name, baseline.of(runs.read(path))) for path in ended]
 
 
-def _kept(folder: Path, revision: str) -> list[tuple[str, Baseline]]:
-    """The baselines that were committed there, the oldest first. BadInput, RunDamaged."""
+def _kept(folder: Path, revision: str, *, notes: bool) -> list[tuple[str, Baseline]]:
+    """The baselines that were committed there, or noted, the oldest first. BadInput, RunDamaged."""
     with tempfile.TemporaryDirectory() as scratch:
-        return [
-            (kept.name, gate.load_baseline(kept.path)) for kept in commits.versions(folder, revision, Path(scratch))
-        ]
+        place = Path(scratch)
+        found = commits.noted(folder, place) if notes else commits.versions(folder, revision, place)
+        return [(kept.name, gate.load_baseline(kept.path)) for kept in found]
 
 
 def _record(found: list[tuple[str, baseline.Baseline]], step: history.Step) -> dict[str, Any]:

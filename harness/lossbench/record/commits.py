@@ -1,14 +1,19 @@
-"""A folder as each commit of a branch has it: baselines that are committed are a history of runs."""
+"""Baselines that git keeps, a history of runs: a folder as each commit of a branch has it, and notes on commits."""
 
 from __future__ import annotations
 
 import io
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from lossbench.spec.errors import BadInput
+
+NOTES: Final = "refs/notes/lossbench"
+"""A note is one file: a tar archive of a baseline's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,20 +30,66 @@ def versions(folder: Path, revision: str, scratch: Path, most: int = 50) -> list
     folder: as in the work tree, where it need not exist. scratch: an empty folder for what is unpacked. most: how many,
     the latest. BadInput where git knows neither.
     """
-    top = Path(_git(_existing(folder), revision, "rev-parse", "--show-toplevel").decode().strip())
+    asked = f"--git {revision}"
+    top = Path(_git(_existing(folder), asked, "rev-parse", "--show-toplevel").decode().strip())
     inside = str(folder.resolve().relative_to(top.resolve()))
     form = "--format=%H %cd %h"
     log = _git(
-        top, revision, "log", f"-{most}", "--date=format:%Y-%m-%d", form, "--end-of-options", revision, "--", inside
+        top, asked, "log", f"-{most}", "--date=format:%Y-%m-%d", form, "--end-of-options", revision, "--", inside
     )
     found = []
     for line in reversed(log.decode().splitlines()):
         commit, date, short = line.split()
-        archive = _git(top, revision, "archive", commit, "--", inside, missing=True)
+        archive = _git(top, asked, "archive", commit, "--", inside, missing=True)
         if archive:
             with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
                 tar.extractall(scratch / commit, filter="data")
             found.append(Kept(name=f"{date} {short}", path=scratch / commit / inside))
+    return found
+
+
+def annotate(files: Mapping[str, bytes], folder: Path) -> str:
+    """Keeps a baseline's files as a note on the commit that is checked out around the folder; its abbreviated name.
+
+    An earlier note of that commit is replaced. BadInput where there is no such commit.
+    """
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    around = _existing(folder)
+    blob = _git(around, "--note", "hash-object", "-w", "--stdin", given=packed.getvalue()).decode().strip()
+    _git(around, "--note", "notes", "--ref", NOTES, "add", "--force", "--reuse-message", blob, "HEAD")
+    return _git(around, "--note", "rev-parse", "--short", "HEAD").decode().strip()
+
+
+def noted(folder: Path, scratch: Path, most: int = 50) -> list[Kept]:
+    """What the notes of the repository around the folder hold, in the order of their commits, the oldest first.
+
+    most: how many, the latest. BadInput where git knows none; RunDamaged is for whoever reads the files.
+    """
+    around = _existing(folder)
+    pairs = [line.split() for line in _git(around, "--notes", "notes", "--ref", NOTES, "list").decode().splitlines()]
+    dated = []
+    for blob, commit in pairs:
+        about = _git(around, "--notes", "log", "-1", "--date=format:%Y-%m-%d", "--format=%ct %cd %h", commit).decode()
+        seconds, date, short = about.split()
+        dated.append((int(seconds), f"{date} {short}", blob))
+    found = []
+    for _, name, blob in sorted(dated)[-most:]:
+        place = scratch / blob
+        place.mkdir()
+        try:
+            with tarfile.open(fileobj=io.BytesIO(_git(around, "--notes", "cat-file", "blob", blob))) as tar:
+                tar.extractall(place, filter="data")
+        except tarfile.TarError as fault:
+            raise BadInput(
+                subject=f"the note on {name}", expected="a baseline that `lossbench baseline --note` wrote",
+                received=str(fault), remedy=f"git notes --ref {NOTES} remove {name.split()[-1]}",
+            ) from fault  # fmt: skip
+        found.append(Kept(name=name, path=place))
     return found
 
 
@@ -47,19 +98,23 @@ def _existing(folder: Path) -> Path:
     return next(path for path in (folder.resolve(), *folder.resolve().parents) if path.is_dir())
 
 
-def _git(folder: Path, revision: str, *words: str, missing: bool = False) -> bytes:
+def _git(folder: Path, asked: str, *words: str, missing: bool = False, given: bytes = b"") -> bytes:
     try:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, timeout=120, check=False)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, timeout=120, check=False, input=given
+        )
         said = done.stderr.decode(errors="replace").strip().splitlines()
     except (OSError, subprocess.TimeoutExpired) as fault:
-        raise _unknown(revision, str(fault)) from fault
+        raise _unknown(asked, str(fault)) from fault
     if done.returncode and not missing:
-        raise _unknown(revision, said[-1] if said else "nothing that git knows")
+        raise _unknown(asked, said[-1] if said else "nothing that git knows")
     return b"" if done.returncode else done.stdout
 
 
-def _unknown(revision: str, received: str) -> BadInput:
+def _unknown(asked: str, received: str) -> BadInput:
+    notes = asked.startswith("--note")
     return BadInput(
-        subject=f"--git {revision}", expected="a revision of the repository around the folder", received=received,
-        remedy="name a branch or a tag of that repository",
+        subject=asked, received=received,
+        expected="a repository with a commit around the folder" if notes else "a revision of the repository around it",
+        remedy="see what git says of it" if notes else "name a branch or a tag of that repository",
     )  # fmt: skip

@@ -40,8 +40,11 @@ def of(rankings: Sequence[Ranking], cells: pd.DataFrame, measurements: pd.DataFr
     chosen = next(iter(times.headline(rankings).values()), None)
     if chosen is None:
         return []
-    by_cell = {str(row["cell"]): {str(k): v for k, v in row.items()} for row in cells.to_dict("records")}
-    blocks = measurements[measurements["status"] == "ok"].groupby("cell")[["latency_seconds", "opening_seconds"]]
+    asked = [entry.cell for entry in chosen.entries]
+    own = cells[cells["cell"].isin(asked)]
+    by_cell = {str(row["cell"]): {str(k): v for k, v in row.items()} for row in own.to_dict("records")}
+    good = measurements[measurements["cell"].isin(asked) & (measurements["status"] == "ok")]
+    blocks = good.groupby("cell")[["latency_seconds", "opening_seconds"]]
     medians = {str(cell): (float(found[0]), float(found[1])) for cell, *found in blocks.median().itertuples()}
     value = next(
         (r for r in rankings if r.operation == "value" and (r.dtype, r.shape) == (chosen.dtype, chosen.shape)), None

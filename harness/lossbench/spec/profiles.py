@@ -109,7 +109,7 @@ STANDARD: Final = Profile(
     name="standard",
     summary="all spellings in float32, the documented one in float64 and in every regime; timed eagerly and compiled "
     "at the large shape",
-    timed_seconds=160,
+    timed_seconds=150,
     visits=4,
     mapped=("float32",),
     practice="sketch",
