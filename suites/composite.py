@@ -11,7 +11,17 @@ from lossbench import BadInput, Binding, Definition, Domain, Loss, domains
 
 from . import classification, generative, margin, probabilistic, regression, segmentation, similarity
 from ._native import formula, keras_call, native
-from .classification import BINARY_DEFINITIONS, CLIP, CLIPS, Clip, binary, clipped_to, exact_binary
+from .classification import (
+    BINARY_DEFINITIONS,
+    CLIP,
+    CLIPS,
+    LOG_CLAMP,
+    SLOPE_FLOOR,
+    Clip,
+    binary,
+    clipped_to,
+    exact_binary,
+)
 
 Call = Callable[..., Any]
 RIDGE: Final = "A. E. Hoerl and R. W. Kennard, Ridge regression, Technometrics 12 (1970) 55-67"
@@ -233,6 +243,17 @@ def l2_definitions(fixed: str = "") -> tuple[Definition, ...]:
 
         return reference
 
+    def of_binary(data: Definition) -> Call:
+        """The penalty beside torch's binary cross-entropy; another data loss has nothing of it."""
+
+        def reference(x: Any, y_true: Any, y_pred: Any, *, weights: Any, l2: Any = 0.01, **params: Any) -> Any:
+            if params.get("data_loss", "binary_crossentropy") != "binary_crossentropy":
+                return exact_with_l2(fixed)(x, y_true, y_pred, weights=weights, l2=l2, **params)
+            penalty = sum_of_squares(x, tuple(x.constant(layer) for layer in layers(weights)))
+            return x.plus(data.reference(x, y_true, y_pred), l2 * penalty)
+
+        return reference
+
     where = "Keras rounds the factor to float32; shows in float64"
     plain = Definition(name=L2_SINGLE, reference=single(None), where=where)
     if fixed:
@@ -244,6 +265,7 @@ def l2_definitions(fixed: str = "") -> tuple[Definition, ...]:
             Definition(name=f"{L2_SINGLE}_eps_clip={text}", reference=single(clipped_to(bounds)), where=clipped)
             for text, bounds in CLIPS.items()
         ),
+        *(replace(data, reference=of_binary(data)) for data in (LOG_CLAMP, SLOPE_FLOOR)),
     )
 
 

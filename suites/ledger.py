@@ -45,7 +45,7 @@ LEDGER: Final[tuple[evidence.KnownDefect, ...]] = (
         reference="keras 3.15, src/losses/losses.py log_cosh: ops.convert_to_tensor(ops.log(2.0), dtype=...)",
     ),
     evidence.KnownDefect(
-        loss="log_cosh", backend="*", binding="keras|softplus|optax", klass="defect",
+        loss="log_cosh", backend="*", binding="keras|softplus|optax", klass="accuracy",
         dtype="bfloat16|float16", regime="tiny|typical", quantity="grad",
         reason="the slope is a difference of numbers near 1 (1 - 2 sigmoid(-2 e)), which loses a small error",
         reference="keras 3.15 losses.py log_cosh: softplus(-2 x) + x; optax 0.2.8 _regression.py log_cosh: logaddexp",
@@ -72,12 +72,6 @@ LEDGER: Final[tuple[evidence.KnownDefect, ...]] = (
         reference="keras 3.15, src/backend/tensorflow/nn.py categorical_crossentropy: clip_by_value(eps, 1.0 - eps)",
     ),
     evidence.KnownDefect(
-        loss="sparse_categorical_crossentropy|sparse_categorical_crossentropy_keras", backend="tensorflow",
-        binding="keras", klass="defect", dtype="bfloat16", regime="unnormalised", quantity="grad",
-        reason="takes log p in bfloat16 and hands it to a softmax, which renormalises rows that do not sum to 1",
-        reference="keras 3.15, src/backend/tensorflow/nn.py sparse_categorical_crossentropy: tf.math.log(output)",
-    ),
-    evidence.KnownDefect(
         loss="mae|mape_keras", backend="jax", binding="formula", klass="range",
         regime="kink|subnormal", quantity="grad", reason=_FLUSHED, reference=_CPU,
     ),
@@ -92,7 +86,7 @@ LEDGER: Final[tuple[evidence.KnownDefect, ...]] = (
         reference="optax 0.2.8, losses/_classification.py multiclass_hinge_loss",
     ),
     evidence.KnownDefect(
-        loss="huber|smooth_l1", backend="jax", binding="optax", klass="defect",
+        loss="huber|smooth_l1", backend="jax", binding="optax", klass="accuracy",
         dtype="bfloat16", regime="tiny", quantity="grad",
         reason="the slope is delta - (delta - e): an error below an eps of delta is lost to the subtraction",
         reference="optax 0.2.8, losses/_regression.py huber_loss: linear = abs_errors - quadratic",
@@ -115,7 +109,7 @@ LEDGER: Final[tuple[evidence.KnownDefect, ...]] = (
         reference="keras 3.15 losses.py poisson: epsilon(); torch 2.13 nn.functional.poisson_nll_loss: eps=1e-8",
     ),
     evidence.KnownDefect(
-        loss="poisson_keras", backend="torch|jax", binding="formula", klass="defect", dtype="float16",
+        loss="poisson_keras", backend="torch|jax", binding="formula", klass="range", dtype="float16",
         regime="subnormal", quantity="grad", reason="float16 holds 1e-7 as 1.2e-7",
         reference="keras 3.15 losses.py poisson, epsilon() cast to the predictions' dtype",
     ),

@@ -40,6 +40,8 @@ MOST_CELLS: Final = 60
 """In one process: waking a framework and compiling what several losses use is paid once for all of them."""
 REPLICATE_LIMIT_SECONDS: Final = 120.0
 LEAST_LIMIT_SECONDS: Final = 15.0
+CLOSING_SECONDS: Final = 1.0
+"""Of the budget: processes end, and the last replicate takes longer than the ones before it."""
 IDLE_SECONDS: Final = 0.02
 CELL_SECONDS: Final = 0.3
 """First guess of what a replicate of a cell costs."""
@@ -219,4 +221,4 @@ class Campaign:
         each = (self.costs.get(c.cell.lane, CELL_SECONDS) for c in courses if c.judgement.suspect)
         work = CONFIRMING_REPLICATES * CONTROLLED * sum(each) / len(self.places)
         reserved = min(MOST_RESERVED * self.budget_seconds, START_SECONDS + work) if work else 0.0
-        return self.budget_seconds - reserved - (time.monotonic() - self._began)
+        return self.budget_seconds - CLOSING_SECONDS - reserved - (time.monotonic() - self._began)

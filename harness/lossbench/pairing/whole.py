@@ -49,7 +49,8 @@ def run(
     undecided = []
     for lane, cost in campaign.costs.items():
         own = [course for course in courses if course.cell.lane == lane]
-        left = Counter(c.judgement.reason for c in own if c.judgement.verdict in ("INCONCLUSIVE", "INVALID"))
+        said = (c.judgement for c in own if c.judgement.verdict in ("INCONCLUSIVE", "INVALID") and not c.judgement.idle)
+        left = Counter(found.reason.partition(". ")[0] for found in said)
         if left:
             why = ", ".join(f"{count} {reason}" for reason, count in left.most_common(3))
             undecided.append(f"{lane.id}: {sum(left.values())} of {len(own)} cells ({why}); {cost:.2f} s a replicate")
