@@ -15,6 +15,7 @@ from rich.console import Console
 
 from lossbench.record import frames
 from lossbench.show import braille, closeup
+from lossbench.show.times import Span
 from lossbench.spec.plain import plain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,10 +35,35 @@ def test_a_run_adds_verdicts_times_and_curves() -> None:
     rows = tables.agreement[(tables.agreement["loss"] == "loss_01") & (tables.agreement["class"] == "defect")]
     assert ("defect" in said) == bool(len(rows))
     assert "95% interval" in said
-    assert said.count(" faster") == 2 * (3 + 2 + 2) - 3  # spellings x modes, less a documented one a backend
+    assert (
+        said.count(" faster") + said.count(" slower") == 2 * (3 + 2 + 2) - 3
+    )  # spellings x modes, less a documented one a backend
     assert any("\N{BRAILLE PATTERN DOTS-1}" <= c <= "\N{BRAILLE PATTERN DOTS-12345678}" for c in said)
     assert "loss_00" not in said
     assert "A. Author" in said
+
+
+def test_a_factor_below_one_is_slower() -> None:
+    assert closeup._gain(Span(middle=0.5, low=0.4, high=0.8)) == "2.0× slower"
+    assert closeup._gain(Span(middle=2.0, low=1.25, high=2.5)) == "2.0× faster"
+
+
+def test_it_says_in_words_whether_backends_are_the_same() -> None:
+    known = synthetic_run.catalogue(1)
+    loss = known.losses["loss_00"]
+    tables = synthetic_run.make(known.losses)
+    rows = tables.agreement
+    rows["class"] = "rounding"
+    rows["regime"] = "typical"
+    spoken = {b: loss.bindings_of(b)[0].name for b in ("tensorflow", "torch", "jax")}
+    alike = " ".join(printed(closeup.of(loss, "f", tables), width=400).split())
+    everybody = "tensorflow {tensorflow}, torch {torch} and jax {jax}".format(**spoken)
+    assert f"On ordinary inputs {everybody} give the exact result to rounding." in alike
+    assert "at the edges" not in alike
+    one = rows.index[(rows["backend"] == "torch") & (rows["binding"] == spoken["torch"])][0]
+    rows.loc[one, ["class", "regime"]] = ["range", "huge"]
+    parted = " ".join(printed(closeup.of(loss, "f", tables), width=400).split())
+    assert f"edges torch {spoken['torch']}: overflows or underflows although the result fits (huge;" in parted
 
 
 def test_without_a_run_the_catalogue_speaks() -> None:

@@ -57,6 +57,7 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="With --resume: a ru
 
 FINE = ("rounding", "kink")
 MOST_SHOWN = 8
+MOST_NAMED = 3
 
 
 def command(
@@ -185,6 +186,9 @@ def _say(
     classes = agreement.loc[agreement["against"] == "oracle", "class"].replace("", "not compared").value_counts()
     line("against the oracle: " + ", ".join(f"{n} {name}" for name, n in classes.items()))
     line(f"tables   {_shown(folder.path)}")
+    names = list(dict.fromkeys(cells["loss"]))
+    if len(names) <= MOST_NAMED:
+        line(f"in words {', '.join(f'lossbench show {name}' for name in names)}")
     if written:
         line(f"report   {_shown(written.parent.parent / 'latest' / 'index.html')}")
     if outcome.exit_status == INTERRUPTED:

@@ -16,9 +16,10 @@ from lossbench.show import format as fmt
 from lossbench.show.findings import Absence, Finding
 from lossbench.show.marks import Mark
 from lossbench.show.palette import order
+from lossbench.show.picture import ORDINARY
 from lossbench.show.plain import said
 from lossbench.show.sizes import Sweep
-from lossbench.show.times import Ranking
+from lossbench.show.times import Ranking, Span
 from lossbench.spec.loss import Loss
 
 SHOWN: Final = 8
@@ -34,7 +35,7 @@ def of(loss: Loss, family: str, tables: Tables | None) -> Group:
     if tables is None:
         return Group(*parts, _spellings(loss), Text("")) if loss.bindings else Group(*parts)
     own = Tables(**{n: _of(getattr(tables, n), loss) for n in tables.__slots__})
-    parts += [*_curves(own), *_parted(own), _verdicts(loss, own)]
+    parts += [*_alike(loss, own), *_curves(own), *_parted(own), _verdicts(loss, own)]
     if wrong := [*findings.differences(own.agreement)]:
         parts += [_differences(wrong)]
     if broken := [a for a in findings.absences(own.cells) if a.mark.severity > 1]:
@@ -74,6 +75,39 @@ def _table(title: str, *columns: str) -> Table:
         *columns, title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False,
         header_style="dim",
     )  # fmt: skip
+
+
+def _alike(loss: Loss, own: Tables) -> Iterator[RenderableType]:
+    """Whether the documented spellings of the backends are the same, in sentences: ordinary inputs, then the others."""
+    rows = own.agreement[(own.agreement["against"] == "oracle") & (own.agreement["class"] != "")]
+    spoken = {b: loss.bindings_of(b)[0].name for b in sorted(set(rows["backend"]), key=order) if loss.bindings_of(b)}
+    spoken = {b: name for b, name in spoken.items() if ((rows["backend"] == b) & (rows["binding"] == name)).any()}
+    if len(spoken) < 2:
+        return
+    yield Text("\nAre they the same?", "bold")
+    for ordinary in (True, False):
+        found: dict[str, list[str]] = {}
+        for backend, binding in spoken.items():
+            one = rows[(rows["backend"] == backend) & (rows["binding"] == binding)]
+            one = one[(one["regime"] == ORDINARY) == ordinary]
+            if not one.empty:
+                found.setdefault("; ".join(_not_fine(one)), []).append(f"{backend} {binding}")
+        right = found.pop("", [])
+        where = "On ordinary inputs" if ordinary else "On inputs at the edges"
+        if right:
+            yield said(f"{where} {fmt.listed(right)} give{'s' * (len(right) == 1)} the exact result to rounding.")
+        for what, who in found.items():
+            yield said(f"{where} {fmt.listed(who)}: {what}.")
+
+
+def _not_fine(rows: pd.DataFrame) -> Iterator[str]:
+    """Each class that is not rounding, worst first: what it means, and for which quantities and inputs."""
+    keys = sorted(set(map(str, rows["class"])), key=lambda key: -marks.of(key).severity)
+    for key in keys:
+        mark, own = marks.of(key), rows[rows["class"] == key]
+        if mark.severity > 1:
+            regimes, quantities, dtypes = (list(map(str, own[n].unique())) for n in ("regime", "quantity", "dtype"))
+            yield f"{mark.meaning} ({', '.join(regimes)}; {' and '.join(quantities)}; {', '.join(dtypes)})"
 
 
 def _spellings(loss: Loss) -> Table:
@@ -173,11 +207,17 @@ def _times(ranking: Ranking) -> Table:
     longest = max(e.seconds.middle for e in ranking.entries)
     for e in ranking.entries:
         time, interval = fmt.with_interval(e.seconds.middle / size, e.seconds.low / size, e.seconds.high / size)
-        gain = f"{fmt.ratio(e.gain.middle, e.gain.low, e.gain.high)} faster" if e.gain else fmt.NOTHING
+        gain = _gain(e.gain) if e.gain else fmt.NOTHING
         name = said(e.binding) if e.right else said(f"{e.binding} (wrong)", "red")
         drawn = Text(braille.bar(e.seconds.middle, longest), "blue")
         table.add_row(said(e.backend), name, e.mode, time, interval, drawn, fmt.share(e.share), gain)
     return table
+
+
+def _gain(factor: Span) -> str:
+    if factor.middle >= 1:
+        return f"{fmt.ratio(factor.middle, factor.low, factor.high)} faster"
+    return f"{fmt.ratio(1 / factor.middle, 1 / factor.high, 1 / factor.low)} slower"
 
 
 def _sizes(sweep: Sweep) -> Table:
@@ -192,7 +232,7 @@ def _sizes(sweep: Sweep) -> Table:
 
 def _claims(own: Tables) -> Iterator[RenderableType]:
     """What sources and docstrings print about it and does not hold."""
-    rows = own.claims[own.claims["holds"] == "no"]
+    rows = own.claims[own.claims["holds"] == "no"].drop_duplicates(["claim", "backend", "measured"])
     if rows.empty:
         return
     table = _table("What is claimed of it and does not hold", "claim", "backend", "claimed", "measured", "exact")

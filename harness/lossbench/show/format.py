@@ -7,7 +7,7 @@ and two or three significant digits otherwise. Units stand in headers: a whole c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,12 @@ def ratio(value: float, low: float = math.nan, high: float = math.nan) -> str:
     """A factor: `3.4×`, to the digits its interval allows, never more than three."""
     digits = min(digits_for(value, low, high), 3) if math.isfinite(low) and math.isfinite(high) else 2
     return NOTHING if math.isnan(value) else f"{significant(value, digits)}{TIMES}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def ulps(value: float) -> str:
