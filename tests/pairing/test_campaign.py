@@ -1,0 +1,77 @@
+"""How a comparison spends its budget, on stand-in replicates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lossbench.judge.change import Rule
+from lossbench.lanes.measurement import Paired
+from lossbench.lanes.versions import Version
+from lossbench.pairing.campaign import FEW_ROUNDS, ROUNDS, Campaign
+from lossbench.spec.case import Case, Cell, Lane
+
+VERSIONS = tuple(Version(name=name, path="x", builtin=False) for name in ("base", "control", "head"))
+COSTS = {"torch": 0.001, "jax": 0.06}
+
+
+def cell(backend: str, number: int = 0) -> Cell:
+    case = Case(loss="huber", shape=(4 + number,))
+    return Cell(case=case, binding="b", lane=Lane(backend=backend), operation="grad")  # type: ignore[arg-type]
+
+
+class FakeSource:
+    """Says too little to settle anything; a replicate of jax costs sixty times one of torch."""
+
+    def __init__(self, lane: Lane, asked: list[str], answer: Paired | None) -> None:
+        self.lane, self._asked, self._answer = lane, asked, answer
+
+    def __enter__(self) -> FakeSource:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def ready(self) -> None: ...
+
+    def replicate(self, cells: Sequence[Any], **_: Any) -> list[Paired]:
+        time.sleep(COSTS[self.lane.backend])
+        self._asked.append(self.lane.backend)
+        if self._answer is not None:
+            return [self._answer] * len(cells)
+        noise = 3.0 if len(self._asked) % 2 else 1 / 3
+        seconds = np.array([[[1.0, 1.0], [noise, noise]]])
+        return [Paired(status="ok", loops=1, seconds_per_call=seconds, preempted=np.zeros((1, 2, 2), np.int64))] * len(
+            cells
+        )
+
+
+def campaign(asked: list[str], seconds: float, answer: Paired | None = None, cells: int = 1) -> Campaign:
+    chosen = [(cell(backend, number), {}) for backend in COSTS for number in range(cells)]
+    return Campaign(
+        versions=VERSIONS, cells=chosen, rule=Rule(cells=len(chosen)), budget_seconds=seconds, places=(0,),
+        started=lambda lane, _versions, _seed: FakeSource(lane, asked, answer),
+    )  # fmt: skip
+
+
+def test_every_cell_is_looked_at_once_before_any_is_twice() -> None:
+    asked: list[str] = []
+    campaign(asked, 2.0).run()
+    assert sorted(asked[:6]) == ["jax"] * 3 + ["torch"] * 3
+    assert asked.count("torch") > asked.count("jax"), "afterwards they have equal shares of the time"
+
+
+@pytest.mark.parametrize(("seconds", "rounds"), [(8.0, ROUNDS), (7.9, FEW_ROUNDS)])
+def test_rounds_are_many_where_there_is_time(seconds: float, rounds: int) -> None:
+    assert campaign([], seconds, cells=2).rounds == rounds
+
+
+def test_what_the_base_cannot_do_is_asked_once() -> None:
+    asked: list[str] = []
+    made = campaign(asked, 2.0, Paired(status="failed", reason="base: ValueError: no"))
+    assert {course.judgement.verdict for course in made.run()} == {"INVALID"}
+    assert all(course.judgement.idle for course in made.courses)
+    assert sorted(asked) == ["jax", "torch"]
