@@ -101,6 +101,9 @@ def test_notes_on_commits_are_a_history(
     first, second = json.loads(capsys.readouterr().out)
     assert (first["run"][:10], second["run"][:10]) == ("2026-11-23", "2026-11-24")
     assert [change["outcome"] for change in second["changes"]] == ["worse"]
+    git(tmp_path, "notes", "--ref", "lossbench", "copy", "-f", "HEAD", "HEAD~1")
+    command.command(folder=results, notes=True, json=True)
+    assert [step["changes"] for step in json.loads(capsys.readouterr().out)] == [[], []], "the same note on both"
     git(tmp_path, "notes", "--ref", "lossbench", "add", "-f", "-m", "a word of mine", "HEAD")
     with pytest.raises(BadInput, match="the note on 2026-11-24"):
         command.command(folder=results, notes=True)

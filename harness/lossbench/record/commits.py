@@ -76,13 +76,14 @@ def noted(folder: Path, scratch: Path, most: int = 50) -> list[Kept]:
     for blob, commit in pairs:
         about = _git(around, "--notes", "log", "-1", "--date=format:%Y-%m-%d", "--format=%ct %cd %h", commit).decode()
         seconds, date, short = about.split()
-        dated.append((int(seconds), f"{date} {short}", blob))
+        dated.append((int(seconds), f"{date} {short}", commit, blob))
     found = []
-    for _, name, blob in sorted(dated)[-most:]:
-        place = scratch / blob
+    for _, name, commit, blob in sorted(dated)[-most:]:
+        place = scratch / commit
         place.mkdir()
+        packed = io.BytesIO(_git(around, "--notes", "cat-file", "blob", blob))
         try:
-            with tarfile.open(fileobj=io.BytesIO(_git(around, "--notes", "cat-file", "blob", blob))) as tar:
+            with tarfile.open(fileobj=packed, mode="r:") as tar:  # as it was written: nothing that unpacks without end
                 tar.extractall(place, filter="data")
         except tarfile.TarError as fault:
             raise BadInput(
