@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from lossbench.judge.pairs import QUANTITIES, between
 from lossbench.judge.verdict import Verdict
@@ -81,6 +84,7 @@ def _compare(found: Upgrade, cell: Cell, before: Answer, after: Answer) -> None:
     if same(before, after):
         found.same += len(asked)
         return
+    before, after = _without_common_nan(before, after)
     for quantity in asked:
         verdict = between(before, after, quantity, cell.case.dtype, cell=cell.id, other="head")
         if verdict is None:
@@ -89,3 +93,16 @@ def _compare(found: Upgrade, cell: Cell, before: Answer, after: Answer) -> None:
             found.moved.append(verdict)
         else:
             found.same += 1
+
+
+def _without_common_nan(before: Answer, after: Answer) -> tuple[Answer, Answer]:
+    """Both with 0 where both were NaN: what was undefined and still is has not moved."""
+    parts: dict[str, tuple[Any, Any]] = {}
+    for name in ("value", "grad"):
+        old, new = getattr(before, name), getattr(after, name)
+        if old is not None and new is not None and old.shape == new.shape and {old.dtype.kind, new.dtype.kind} == {"f"}:
+            common = np.isnan(old) & np.isnan(new)
+            old, new = np.where(common, 0, old), np.where(common, 0, new)
+        parts[name] = old, new
+    olds, news = ({name: pair[side] for name, pair in parts.items()} for side in (0, 1))
+    return replace(before, **olds), replace(after, **news)
