@@ -46,10 +46,10 @@ def command(
     found = _kept(folder, git, notes=notes) if git or notes else _recorded(folder)
     if len(found) < 2:
         raise BadInput(
-            subject=str(folder),
+            subject="git notes" if notes else str(folder),
             expected="two runs or more",
             received=f"{len(found)}",
-            remedy="run again, or name a folder",
+            remedy="keep each run with `lossbench baseline --note`" if notes else "run again, or name a folder",
         )
     steps = history.steps(found, margin=margin)
     if html is not None:
