@@ -25,6 +25,15 @@ def native(reduction: str) -> str:
     return reduction if reduction in ("mean", "sum") else "none"
 
 
+def held_in(text: str) -> tuple[str, ...]:
+    """The dtypes of a definition whose constant is as a format holds it: one of 16 bits computes with its own only.
+
+    float32 stays for every dtype: frameworks compute the 16-bit ones in it, and write constants of float64 in it.
+    """
+    dtype = text.partition("(")[0]
+    return (dtype,) if dtype in ("bfloat16", "float16") else ()
+
+
 @lru_cache(maxsize=256)
 def _keras_object(loss_class: Call, reduction: str, floatx: str, options: tuple[tuple[str, Any], ...]) -> Any:  # noqa: ARG001
     """Kept, since users build the object once; it computes in the `floatx` that is set while it is built."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lossbench import Binding, Definition, Domain, Loss, domains
 
-from ._native import compat, formula, keras, keras_call, native, optax
+from ._native import compat, formula, held_in, keras, keras_call, native, optax
 
 BINARY_PROBABILITY: Final = {"y_true": domains.BINARY, "y_pred": domains.PROBABILITY}
 BINARY_LOGITS: Final = {"y_true": domains.BINARY, "y_pred": domains.LOGITS}
@@ -204,6 +204,7 @@ def added(eps: float, *, clipping: Clip = unclipped) -> Call:
 BINARY_CLIPS: Final = tuple(
     Definition(
         name=f"eps_clip={text}",
+        dtypes=held_in(text),
         reference=exact_binary(clipped_to(bounds)),
         where=f"Keras moves probabilities into [eps, 1 - eps], eps = {text}; shows at 0 and 1",
         backend="tensorflow",
@@ -477,6 +478,7 @@ log_loss_add = Loss(
         *(
             Definition(
                 name=f"eps_add={text}",
+                dtypes=held_in(text),
                 reference=added(value),
                 where=f"the epsilon as the format holds it, {text}",
             )
@@ -510,6 +512,7 @@ log_loss_clip_add = Loss(
     definitions=tuple(
         Definition(
             name=f"eps_clip_add={text}",
+            dtypes=held_in(text),
             reference=added(bounds[0], clipping=clipped_to(bounds)),
             where=f"clip and addend as the format holds them, {text}; shows at 0 and 1",
         )
@@ -622,6 +625,7 @@ def row_definitions(reference: Callable[..., Call]) -> tuple[Definition, ...]:
         *(
             Definition(
                 name=f"{prefix}eps_clip={text}",
+                dtypes=held_in(text),
                 reference=reference(clipped_to(bounds), normalise=bool(prefix)),
                 where=f"probabilities {'divided by their sum, then ' if prefix else ''}moved into [eps, 1 - eps], "
                 f"eps = {text}; shows near 0 and 1",
@@ -925,6 +929,7 @@ KERAS_LABELS: Final = "labels pass through the loss's float type: in 16 bit a la
 SPARSE_CLIPS: Final = tuple(
     Definition(
         name=f"eps_clip_normalised={text}",
+        dtypes=held_in(text),
         reference=exact_sparse(clipped_to(bounds), clip_then_normalise=True),
         where=f"Keras moves probabilities into [eps, 1 - eps], eps = {text}, and takes the softmax of their logs; "
         "shows near 0 and 1 and where rows do not sum to 1",
@@ -1260,6 +1265,7 @@ KERAS_FOCAL_DOCS: Final = ("tf.keras.losses.BinaryFocalCrossentropy", "tf.keras.
 FOCAL_CLIPS: Final = tuple(
     Definition(
         name=f"eps_clip={text}",
+        dtypes=held_in(text),
         reference=exact_binary_focal(clipped_to(bounds)),
         where=f"Keras moves the probability into [eps, 1 - eps], eps = {text}, for the cross-entropy and not for the "
         "focal factor; shows at 0 and 1",
@@ -1322,6 +1328,7 @@ binary_focal_logits = Loss(
     definitions=tuple(
         Definition(
             name=f"eps_clip={text}",
+            dtypes=held_in(text),
             reference=lambda x, y_true, y_pred, _bounds=bounds, **params: exact_binary_focal(clipped_to(_bounds))(
                 x, y_true, y_pred, from_logits=True, **params
             ),

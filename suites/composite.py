@@ -10,7 +10,7 @@ from typing import Any, Final
 from lossbench import BadInput, Binding, Definition, Domain, Loss, domains
 
 from . import classification, generative, margin, probabilistic, regression, segmentation, similarity
-from ._native import formula, keras_call, native
+from ._native import formula, held_in, keras_call, native
 from .classification import (
     BINARY_DEFINITIONS,
     CLIP,
@@ -262,7 +262,12 @@ def l2_definitions(fixed: str = "") -> tuple[Definition, ...]:
     return (
         plain,
         *(
-            Definition(name=f"{L2_SINGLE}_eps_clip={text}", reference=single(clipped_to(bounds)), where=clipped)
+            Definition(
+                name=f"{L2_SINGLE}_eps_clip={text}",
+                reference=single(clipped_to(bounds)),
+                dtypes=held_in(text),
+                where=clipped,
+            )
             for text, bounds in CLIPS.items()
         ),
         *(replace(data, reference=of_binary(data)) for data in (LOG_CLAMP, SLOPE_FLOOR)),

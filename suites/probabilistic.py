@@ -105,6 +105,7 @@ POISSON_DEFINITIONS: Final = (
     ),
     Definition(
         name="eps=float16(1e-7)",
+        dtypes=("float16",),
         reference=_poisson_eps(1.1920928955078125e-07),
         where="Keras' 1e-7 as float16 holds it; shows at small rates",
         backend="tensorflow",
@@ -316,6 +317,7 @@ KL_DEFINITIONS: Final = (
     ),
     Definition(
         name="clip=float16(1e-7)",
+        dtypes=("float16",),
         reference=_clipped(1.1920928955078125e-07),
         where="Keras' 1e-7 as float16 holds it; shows at and near 0",
         backend="tensorflow",

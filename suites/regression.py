@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from lossbench import Binding, Definition, Domain, Loss, domains
 
-from ._native import compat, formula, functional, keras, keras_call, native, optax
+from ._native import compat, formula, functional, held_in, keras, keras_call, native, optax
 
 REAL_PAIR: Final = {"y_true": domains.REAL, "y_pred": domains.REAL}
 NONNEGATIVE_PAIR: Final = {"y_true": domains.NONNEGATIVE, "y_pred": domains.NONNEGATIVE}
@@ -467,6 +467,7 @@ _FLOAT32_FLOOR: Final = "Keras 3.15 converts its epsilon to float32 whatever the
 MSLE_FLOORS: Final = tuple(
     Definition(
         name=f"value_floor={text}",
+        dtypes=held_in(text),
         reference=_floored_msle(floor),
         where=f"Keras raises targets and predictions to {text} first ({_FLOAT32_FLOOR}); shows at and below 1e-7",
         backend="tensorflow",
@@ -557,6 +558,7 @@ MAPE_SOURCE: Final = (
 MAPE_FLOORS: Final = tuple(
     Definition(
         name=f"divisor_floor={text}",
+        dtypes=held_in(text),
         reference=_floored_mape(floor),
         where=f"Keras divides by the larger of |y| and {text}; shows where the target is nearly zero",
         backend="tensorflow",

@@ -152,3 +152,19 @@ def test_smooth_that_counts_twice_is_named() -> None:
         answer = Answer(status="ok", value=np.array(value))
         (row,) = judge(dice, {"smooth": 1.0}, arrays, "float64", {"c@jax-cpu-eager/optax:value": answer})
         assert (row.klass, row.convention) == (klass, convention)
+
+
+def test_a_constant_as_16_bits_hold_it_explains_nothing_in_32() -> None:
+    """Keras' 1e-7 is 1.00117e-7 in bfloat16 alone: a float32 loss that has -log of just that at 0 has it by chance."""
+    held = 1.0011717677116394e-07
+    value, grad = -math.log(held), 0.0
+    (single, _) = judged(KNOWN["binary_crossentropy"], [1.0], [0.0], value=[value], grad=[grad], reduction="none")
+    assert "bfloat16" not in single.convention
+    small = [2.0**-40]  # below every clip
+    (half, _) = judged(
+        KNOWN["binary_crossentropy"], [1.0], small, value=[16.125], grad=[grad], dtype="bfloat16", reduction="none"
+    )
+    assert "eps_clip" in half.convention
+    names = [d.name for d in KNOWN["binary_crossentropy"].definitions_in("float16")]
+    assert "eps_clip=float16(1e-7)" in names
+    assert "eps_clip=bfloat16(1e-7)" not in names

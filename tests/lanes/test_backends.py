@@ -155,6 +155,7 @@ def test_compiled_modes_compute_the_same(lane: LaneProcess) -> None:
         assert answer.compile_seconds > 0
         assert np.array_equal(np.asarray(answer.value), np.asarray(plain.value))
         assert np.array_equal(np.asarray(answer.grad), np.asarray(plain.grad))
+        assert "graph" not in answer.facts, "what the harness puts around a loss must not break its graph"
 
 
 def test_python_branches_are_compiled_where_the_framework_can(lane: LaneProcess) -> None:

@@ -48,7 +48,7 @@ def fits(
     reference: Reference, computed: npt.NDArray[np.floating], quantity: Quantity, binding: Binding | None = None
 ) -> Iterator[tuple[str, Comparison]]:
     """Comparisons with each known definition that can be evaluated here, the binding's own first."""
-    names = [d.name for d in reference.loss.definitions]
+    names = [d.name for d in reference.loss.definitions_in(reference.dtype)]
     if binding is not None and binding.definition in names:
         names = [binding.definition, *(name for name in names if name != binding.definition)]
     for name in names:

@@ -63,7 +63,7 @@ def _jumps(quantity: Quantity, left: Comparison) -> bool:
 def _in_float32(reference: Reference, computed: npt.NDArray[Any], quantity: Quantity, definition: str) -> bool:
     arrays = {name: _rounded(a, "float32") for name, a in reference.arrays.items()}
     narrow = reference.beside("float32", arrays, "float32")
-    for name in dict.fromkeys((definition, "exact", *(d.name for d in reference.loss.definitions))):
+    for name in dict.fromkeys((definition, "exact", *(d.name for d in reference.loss.definitions_in(narrow.dtype)))):
         known = _known(narrow, quantity, name)
         if known is None or known.exact.shape != np.shape(computed):
             continue

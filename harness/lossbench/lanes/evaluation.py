@@ -26,6 +26,8 @@ from lossbench.spec.userloss import BINDING as USER_BINDING
 Arrays = Mapping[str, npt.NDArray[Any]]
 NATIVE: Final = ("none", "mean", "sum")
 """Reductions that a binding which accepts `reduction` applies itself; of others it may return the unreduced losses."""
+NUMPY: Final = (np.ndarray, np.generic)
+"""A tuple: PyTorch's compiler cannot trace a union of types, and breaks every graph at one."""
 DIVISORS: Final = ("class_weight", "ignore_index")
 """Parameters that the weighted reductions read as well, whoever applies them to the losses."""
 
@@ -113,7 +115,7 @@ class Program:
                 handed, around_now = named["handed"], named["around"]
             output = call(m, y_true, y_pred, **handed)
             losses, added = (output, None) if user else _parts(output)
-            left = isinstance(losses, np.ndarray | np.generic) and not isinstance(y_pred, np.ndarray)
+            left = isinstance(losses, NUMPY) and not isinstance(y_pred, np.ndarray)
             if left or not hasattr(losses, "shape"):  # numpy's where the framework has tensors of its own
                 kind = type(losses)
                 said = f"{kind.__module__}.{kind.__name__}".removeprefix("builtins.")

@@ -47,7 +47,8 @@ class Template(Worker):
         self._kind: type[Backend] = backend_class(lane.backend)
         self._versions = [Version(**fields) for fields in request["versions"]]
         started = time.perf_counter()
-        for module in self._kind.preload or (self._kind.module,):
+        compiler = self._kind.compiler if lane.mode != "eager" else ()
+        for module in (*(self._kind.preload or (self._kind.module,)), *compiler):
             with suppress(ImportError):  # a part that is not installed; without the framework itself each child says so
                 importlib.import_module(module)
         if any(version.builtin for version in self._versions):

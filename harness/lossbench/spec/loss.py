@@ -34,12 +34,14 @@ class Definition:
     reference: like `Loss.reference`; evaluated by the oracle to recognise the convention.
     where: one sentence: who uses it and on which inputs it shows.
     backend: the framework whose own it is, empty for nobody's: of two that fit, its own is named.
+    dtypes: in which somebody follows it, empty for every one: a constant as float16 holds it explains no float32.
     """
 
     name: str
     reference: Formula
     where: str
     backend: str = ""
+    dtypes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,10 @@ class Loss:
     def bindings_of(self, backend: str) -> tuple[Binding, ...]:
         """The bindings of one backend, the documented spelling first."""
         return tuple(b for b in self.bindings if b.backend == backend)
+
+    def definitions_in(self, dtype: str) -> tuple[Definition, ...]:
+        """The known differing definitions that somebody follows in this dtype."""
+        return tuple(d for d in self.definitions if not d.dtypes or dtype in d.dtypes)
 
     def definition(self, name: str) -> Formula:
         """The reference of a definition by name; `exact` is the loss's own. KeyError if unknown."""

@@ -96,7 +96,7 @@ def _conventions(
 ) -> dict[int, str]:  # fmt: skip
     """For each row the definition that fits it, or an empty text."""
     named = dict.fromkeys(rows, "")
-    names = [d.name for d in witness.loss.definitions]
+    names = [d.name for d in witness.loss.definitions_in(witness.dtype)]
     names.sort(key=lambda name: name != binding.definition)
     part = witness.at(rows)
     apart = Reference(

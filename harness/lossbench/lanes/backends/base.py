@@ -82,6 +82,7 @@ class Backend(ABC):
     modes: ClassVar[tuple[str, ...]] = ("eager",)
     distributions: ClassVar[tuple[str, ...]] = ()  # whose versions decide the numbers
     preload: ClassVar[tuple[str, ...]] = ()  # importing these computes nothing, so that a process may fork after it
+    compiler: ClassVar[tuple[str, ...]] = ()  # the same of what compiled modes import besides
     compiles_each_shape: ClassVar[bool] = False  # eager calls too, every operation for each shape and dtype
     dtypes: ClassVar[tuple[str, ...]] = ("float64", "float32", "bfloat16", "float16")
 

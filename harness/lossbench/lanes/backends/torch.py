@@ -111,6 +111,7 @@ class TorchBackend(Backend):
     modes = ("eager", "compiled")
     distributions = ("torch",)
     preload = ("torch",)
+    compiler = ("torch._dynamo", "torch._inductor.compile_fx")  # 3 s, else paid by every replicate
 
     @classmethod
     @contextmanager
