@@ -86,13 +86,18 @@ def test_further_calls_are_a_slowdown_of_the_first_version(tmp_path: Path) -> No
     cell = Cell(case=Case(loss="mine", shape=(64, 64)), binding="fake", lane=Lane(backend=FAKE), operation="value")
     with Replicas(cell.lane, versions) as replicas:
         found = [
-            replicas.replicate([(cell, {})], seed=seed, rounds=5, limit_seconds=20, block_seconds=1e-3)[0]
-            for seed in range(5)
+            replicas.replicate(
+                [(cell, {}), (cell, {})], seed=seed, rounds=5, limit_seconds=20, block_seconds=1e-3, apart=apart
+            )
+            for seed, apart in enumerate([(), (), (("base", "head"), ("base", "slow1")), (("base", "slow1"),)])
         ]
-    ratios = np.median([log_ratios(f.seconds_per_call, f.preempted) for f in found], axis=0)
-    assert ratios.shape == (3,)
-    assert abs(ratios[2] - np.log(2)) < 0.35
-    assert abs(ratios[1]) < 0.35
+    assert [len(replicate) for replicate in found] == [2, 2, 4, 2]
+    assert [r.seconds_per_call.shape[1] for r in found[1] + found[2]] == [4, 4, 2, 2, 2, 2]
+    slowed = [*found[0], *found[1], found[2][1], found[2][3], *found[3]]
+    ratios = [log_ratios(paired.seconds_per_call, paired.preempted)[-1] for paired in slowed]
+    assert abs(np.median(ratios) - np.log(2)) < 0.35
+    unchanged = [*found[0], *found[1], found[2][0], found[2][2]]
+    assert abs(np.median([log_ratios(p.seconds_per_call[:, :2], p.preempted[:, :2])[0] for p in unchanged])) < 0.35
 
 
 def test_a_neighbour_of_the_same_name_is_each_versions_own(tmp_path: Path) -> None:

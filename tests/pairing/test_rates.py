@@ -42,15 +42,18 @@ class FakeReplicas:
 
     def close(self) -> None: ...
 
-    def replicate(self, cells: Sequence[Any], **_: Any) -> list[Paired]:
+    def replicate(self, cells: Sequence[Any], *, apart: Sequence[Sequence[str]] = (), **_: Any) -> list[Paired]:
+        names = [version.name for version in self.made]
         factors = np.array([1 + version.extra for version in self.made])
         shape = (4, len(factors), 2)
         found = []
         for _cell in cells:
             process, own = np.exp(0.10 * self.draws.standard_normal()), NOISE * self.draws.standard_normal(len(factors))
             seconds = process * factors[:, None] * np.exp(own[:, None] + 0.002 * self.draws.standard_normal(shape))
-            preempted = np.zeros(shape, np.int64)
-            found.append(Paired(status="ok", loops=LOOPS, seconds_per_call=seconds, preempted=preempted))
+            for group in apart or (names,):
+                own_seconds = seconds[:, [names.index(name) for name in group]]
+                quiet = np.zeros(own_seconds.shape, np.int64)
+                found.append(Paired(status="ok", loops=LOOPS, seconds_per_call=own_seconds, preempted=quiet))
         return found
 
 
@@ -85,10 +88,13 @@ def test_what_a_whole_number_of_calls_plants_too_much_is_taken_off() -> None:
     calls = [0, 0, 0, *(further(x, 10) for x in SLOWDOWNS)]
     assert calls[3:] == [1, 1, 1, 1, 1, 2]
     seconds = np.ones((4, len(calls), 2)) * (1 + np.array(calls)[:, None] / 10)
-    own.take(Paired(status="ok", loops=10, seconds_per_call=seconds, preempted=np.zeros(seconds.shape, int)), SLOWDOWNS)
+    pairs = [seconds[:, [0, place]] for place in range(1, seconds.shape[1])]
+    own.take(
+        [Paired(status="ok", loops=10, seconds_per_call=s, preempted=np.zeros(s.shape, int)) for s in pairs], SLOWDOWNS
+    )
     assert {x: found[0] for x, found in own.slow.items()} == pytest.approx({x: np.log1p(x) for x in SLOWDOWNS})
     assert {x for x, count in own.planted.items() if count} == {0.10, 0.20}
-    own.take(Paired(status="crashed", reason="gone"), SLOWDOWNS)
+    own.take([Paired(status="crashed", reason="gone")] * len(pairs), SLOWDOWNS)
     assert len(own.head) == 1
 
 

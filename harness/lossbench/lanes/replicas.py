@@ -103,10 +103,12 @@ class Replicas:
         limit_seconds: float,
         core: int = -1,
         block_seconds: float = BLOCK_SECONDS,
+        apart: Sequence[Sequence[str]] = (),
     ) -> list[Paired]:
         """One replicate of each cell, in a process of its own. A lost process is a status of every cell.
 
-        core: where the process stays; -1: wherever the system puts it.
+        core: where the process stays; -1: wherever the system puts it. apart: names of versions that share rounds; a
+        cell then has a result for each group, in this order.
 
         BadInput where a version does not load.
         """
@@ -118,6 +120,7 @@ class Replicas:
             "block_seconds": block_seconds,
             "limit_seconds": limit_seconds,
             "core": core,
+            "apart": [list(group) for group in apart],
         }
         try:
             reply = self._asked(request, limit_seconds)
@@ -125,7 +128,7 @@ class Replicas:
             self._child = None
             reply = {"lost": lost.status, "reason": lost.reason}
         if "lost" in reply:
-            return [Paired(status=reply["lost"], reason=reply["reason"]) for _ in cells]
+            return [Paired(status=reply["lost"], reason=reply["reason"])] * (len(cells) * max(1, len(apart)))
         return [Paired(**fields) for fields in reply["cells"]]
 
     def close(self) -> None:

@@ -50,20 +50,23 @@ def replicate(
     block_seconds: float,
     seed: int,
     extra: Mapping[str, float] | None = None,
+    apart: Sequence[Sequence[str]] = (),
     build: Callable[[Loss, Case], Inputs],
 ) -> Iterator[Paired]:
     """One result a cell, in the order given; versions in the order of `catalogues`, the first of which calibrates.
 
     cells: each with the name of its loss in those versions that call it otherwise. extra: of a version, the further
     calls that each of its blocks makes, as a fraction of those it counts; it is the last version without any otherwise.
+    apart: names of versions that share rounds; each such group is timed by itself and gives a result of its own, in
+    this order. None: all share their rounds.
     """
     drawn = random.Random(seed)
     sessions = {name: Session(backend, catalogue, mode, build) for name, catalogue in catalogues.items()}
     for cell, names in cells:
         try:
-            yield _one(sessions, cell, names, rounds, block_seconds, drawn, extra or {})
+            yield from _one(sessions, cell, names, rounds, block_seconds, drawn, extra or {}, apart)
         except RAISED as error:
-            yield Paired(status="failed", reason=reason_of(error))
+            yield from [Paired(status="failed", reason=reason_of(error))] * max(1, len(apart))
 
 
 def _one(
@@ -74,7 +77,9 @@ def _one(
     block_seconds: float,
     drawn: random.Random,
     extra: Mapping[str, float],
-) -> Paired:
+    apart: Sequence[Sequence[str]],
+) -> list[Paired]:
+    groups = apart or [list(sessions)]
     answers: dict[str, Answer] = {}
     ready: dict[str, Prepared] = {}
     own_work = [name for name in sessions if name not in extra]
@@ -85,26 +90,32 @@ def _one(
             ready[name] = prepared
     for name in own_work:  # the base's first: what it cannot do either is no change
         if name not in ready:
-            return Paired(status=answers[name].status, reason=f"{name}: {answers[name].reason}")
+            return [Paired(status=answers[name].status, reason=f"{name}: {answers[name].reason}")] * len(groups)
     for name in extra:  # the head's own load: the base's would share its luck with what it is compared with
         answers[name], ready[name] = answers[own_work[-1]], ready[own_work[-1]]
     if len({answer.digest for answer in answers.values()}) > 1:
-        return Paired(status="skipped", reason="the versions declare other inputs for this loss")
+        return [Paired(status="skipped", reason="the versions declare other inputs for this loss")] * len(groups)
     order = [ready[name] for name in sessions]
     shared = order[0].arguments[:2]
     for prepared in order[1:]:
         prepared.arguments = (*shared, *prepared.arguments[2:])
     backend = next(iter(sessions.values())).backend
     backend.begin(cell.case.dtype)
+    first, *others = (answers[name] for name in sessions)
+    same_value = all(same(first, other) for other in others)
     with undisturbed():
         loops = calibrated(order[0], backend.wait, block_seconds)
-        more = [further(extra.get(name, 0.0), loops) for name in sessions]
-        seconds, preempted = palindromes(order, backend.wait, loops, rounds, block_seconds, drawn, more)
-    first, *others = (answers[name] for name in sessions)
-    return Paired(
-        status="ok", loops=loops, seconds_per_call=seconds, preempted=preempted,
-        same_value=all(same(first, other) for other in others),
-    )  # fmt: skip
+        timings = [
+            palindromes(
+                [ready[name] for name in group], backend.wait, loops, rounds, block_seconds, drawn,
+                [further(extra.get(name, 0.0), loops) for name in group],
+            )
+            for group in groups
+        ]  # fmt: skip
+    return [
+        Paired(status="ok", loops=loops, seconds_per_call=seconds, preempted=preempted, same_value=same_value)
+        for seconds, preempted in timings
+    ]
 
 
 def further(extra: float, loops: int) -> int:

@@ -101,6 +101,7 @@ class Template(Worker):
                 block_seconds=request["block_seconds"],
                 seed=request["seed"],
                 extra={version.name: version.extra for version in self._versions if version.extra},
+                apart=request.get("apart", ()),
                 build=self._built,
             )
             return {"cells": [shallow(paired) for paired in found]}
@@ -108,10 +109,15 @@ class Template(Worker):
             return {"bad_input": {part: getattr(error, part) for part in ("subject", "expected", "received", "remedy")}}
         except UnsupportedError as error:
             paired = Paired(status="unsupported", reason=str(error))
-            return {"cells": [shallow(paired) for _ in request["cells"]]}
+            return {"cells": [shallow(paired)] * self._owed(request)}
         except RAISED as error:
             paired = Paired(status="failed", reason=reason_of(error))
-            return {"cells": [shallow(paired) for _ in request["cells"]]}
+            return {"cells": [shallow(paired)] * self._owed(request)}
+
+    @staticmethod
+    def _owed(request: Message) -> int:
+        """Results of a replicate."""
+        return len(request["cells"]) * max(1, len(request.get("apart", ())))
 
     def _draw(self, request: Mapping[str, Any]) -> None:
         """Inputs are drawn before the fork, once; a loss for which they cannot be says so in its child."""

@@ -58,23 +58,27 @@ class Samples:
     head_runs: list[Reals] = field(default_factory=list)
     slow_runs: dict[float, list[Reals]] = field(default_factory=dict)
 
-    def take(self, paired: Paired, slowdowns: Sequence[float]) -> None:
-        """Adds a replicate, if it has an answer."""
-        if paired.status != "ok":
+    def take(self, pairs: Sequence[Paired], slowdowns: Sequence[float]) -> None:
+        """Adds a replicate, if all of it has an answer: control and head beside the base, then each slowdown."""
+        if any(paired.status != "ok" for paired in pairs):
             return
-        ratios = log_ratios(paired.seconds_per_call, paired.preempted)
-        blocks = [paired.seconds_per_call[:, place].reshape(-1) for place in range(len(ratios) + 1)]
-        self.control.append(float(ratios[0]))
-        self.head.append(float(ratios[1]))
-        self.base_runs.append(blocks[0])
-        self.head_runs.append(blocks[2])
-        for place, slowdown in enumerate(slowdowns, start=2):
+        control, head, *slowed = pairs
+        self.control.append(_ratio(control))
+        self.head.append(_ratio(head))
+        self.base_runs.append(head.seconds_per_call[:, 0].reshape(-1))
+        self.head_runs.append(head.seconds_per_call[:, 1].reshape(-1))
+        for paired, slowdown in zip(slowed, slowdowns, strict=True):
             planted = further(slowdown, paired.loops) / paired.loops
             off = (1 + slowdown) / (1 + planted)
             near = abs(planted - slowdown) <= PLANTED_WITHIN * slowdown
-            self.slow.setdefault(slowdown, []).append(float(ratios[place] + np.log(off)))
-            self.slow_runs.setdefault(slowdown, []).append(blocks[place + 1] * off)
+            self.slow.setdefault(slowdown, []).append(float(_ratio(paired) + np.log(off)))
+            self.slow_runs.setdefault(slowdown, []).append(paired.seconds_per_call[:, 1].reshape(-1) * off)
             self.planted[slowdown] = self.planted.get(slowdown, 0) + near
+
+
+def _ratio(paired: Paired) -> float:
+    (ratio,) = log_ratios(paired.seconds_per_call, paired.preempted)
+    return float(ratio)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,6 +95,8 @@ def measure(
 ) -> Measured:
     """As many replicates of every cell as fit; a template process is renewed after every sixteenth."""
     began = time.monotonic()
+    base, *others = (version.name for version in made)
+    pairs = [(base, other) for other in others]  # as a comparison times them: longer rounds would be noisier
     slowdowns = [version.extra for version in made if version.extra]
     samples = {cell.id: Samples(cell=cell) for cell in cells}
     lanes: dict[Lane, list[Cell]] = {}
@@ -113,11 +119,11 @@ def measure(
         started = time.monotonic()
         found = sources[lane].replicate(
             [(cell, {}) for cell in own], seed=seed * 1_000_003 + number, rounds=ROUNDS, core=core,
-            limit_seconds=REPLICATE_LIMIT_SECONDS,
+            limit_seconds=REPLICATE_LIMIT_SECONDS, apart=pairs,
         )  # fmt: skip
         spent[lane].append((time.monotonic() - started) / len(own))
-        for cell, paired in zip(own, found, strict=True):
-            samples[cell.id].take(paired, slowdowns)
+        for place, cell in enumerate(own):
+            samples[cell.id].take(found[place * len(pairs) : (place + 1) * len(pairs)], slowdowns)
         if tell is not None:
             with counting:
                 tell(int(time.monotonic() - began), int(budget_seconds), budget_seconds - time.monotonic() + began)
