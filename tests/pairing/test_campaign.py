@@ -69,6 +69,39 @@ def test_rounds_are_many_where_there_is_time(seconds: float, rounds: int) -> Non
     assert campaign([], seconds, cells=2).rounds == rounds
 
 
+class Costly(FakeSource):
+    """Settles a cell at its first look; that of four elements costs thirty times the others."""
+
+    def replicate(self, cells: Sequence[Any], **_: Any) -> list[Paired]:
+        found = []
+        for asked, _names in cells:
+            seconds = 0.15 if asked.case.shape == (4,) else 0.005
+            time.sleep(seconds)
+            self._asked.append(str(asked.case.shape[0]))
+            quiet = np.zeros((2, 2, 2), np.int64)
+            found.append(
+                Paired(
+                    status="ok", loops=1, seconds_per_call=np.ones((2, 2, 2)), preempted=quiet, spent_seconds=seconds
+                )
+            )
+        return found
+
+
+def test_a_dear_cell_comes_after_the_others() -> None:
+    asked: list[str] = []
+    chosen = [(cell("torch", number), {}) for number in range(6)]
+    made = Campaign(
+        versions=VERSIONS, cells=chosen, rule=Rule(cells=len(chosen)), budget_seconds=5.0, places=(0,),
+        started=lambda lane, _versions, _seed: Costly(lane, asked, None),
+    )  # fmt: skip
+    assert {course.judgement.verdict for course in made.run()} == {"PASS"}
+    dear = [place for place, name in enumerate(asked) if name == "4"]
+    others = [place for place, name in enumerate(asked) if name != "4"]
+    assert len(dear) == len(others) / 5
+    assert dear[0] < others[5], "what it costs is found out with the others"
+    assert dear[1] > others[-1], "then it waits until they are settled"
+
+
 def test_what_the_base_cannot_do_is_asked_once() -> None:
     asked: list[str] = []
     made = campaign(asked, 2.0, Paired(status="failed", reason="base: ValueError: no"))

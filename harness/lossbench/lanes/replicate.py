@@ -63,10 +63,13 @@ def replicate(
     drawn = random.Random(seed)
     sessions = {name: Session(backend, catalogue, mode, build) for name, catalogue in catalogues.items()}
     for cell, names in cells:
+        began = time.perf_counter()
         try:
-            yield from _one(sessions, cell, names, rounds, block_seconds, drawn, extra or {}, apart)
+            found = _one(sessions, cell, names, rounds, block_seconds, drawn, extra or {}, apart)
         except RAISED as error:
-            yield from [Paired(status="failed", reason=reason_of(error))] * max(1, len(apart))
+            found = [Paired(status="failed", reason=reason_of(error))] * max(1, len(apart))
+        spent = (time.perf_counter() - began) / len(found)
+        yield from (replace(paired, spent_seconds=spent) for paired in found)
 
 
 def _one(

@@ -1,7 +1,8 @@
 """Replicates go where the verdict is open: the cells of a lane share a process; those that are settled drop out.
 
 Lanes run side by side, one a core. First come those whose cells wait for their first look; then all have equal shares
-of the time, so that one which compiles for seconds does not starve the others. The first stage runs base and head
+of the time, so that one which compiles for seconds does not starve the others. A cell that costs many times what others
+do comes after them: the time of one such replicate settles several cells. The first stage runs base and head
 alone; suspects are then asked again, on replicates of their own and beside a control, in two interpreters started anew
 that import the versions in opposite orders.
 """
@@ -47,6 +48,8 @@ CELL_SECONDS: Final = 0.3
 """First guess of what a replicate of a cell costs."""
 CONTROLLED: Final = 1.5
 """Times that, with the control beside base and head."""
+DEAR: Final = 4.0
+"""Times the median cell's cost: such a cell waits until the others are settled."""
 
 Tell = Callable[[int, int, float], None]
 
@@ -56,6 +59,7 @@ class Course:
     """One cell on its way. x, control: of the present stage, as judged. first: how the first stage ended.
 
     raw: every replicate's answer, of both stages. troubles: replicates without an answer, in a row. pending: under way.
+    seconds: of its latest replicate.
     """
 
     cell: Cell
@@ -68,6 +72,7 @@ class Course:
     troubles: int = 0
     pending: int = 0
     same_value: bool = True
+    seconds: float = 0.0
 
     def under_way(self) -> int:
         """Replicates taken, or being taken."""
@@ -76,6 +81,7 @@ class Course:
     def take(self, paired: Paired, rule: Rule) -> None:
         """Adds a replicate and judges anew at a look."""
         self.raw.append(paired)
+        self.seconds = paired.spent_seconds
         confirming = self.first is not None
         if paired.status != "ok":
             self.troubles += 1
@@ -167,7 +173,7 @@ class Campaign:
                 return group is None or bool(group)
 
             def rank(line: tuple[Lane, int]) -> tuple[int, ...]:
-                return (spared and line[1] > 0, self._seen(line[0], courses))
+                return (self._dear(line[0], courses), spared and line[1] > 0, self._seen(line[0], courses))
 
             cores.shared(sources, step, self.places, rank)
 
@@ -178,6 +184,16 @@ class Campaign:
             first = self.rule.looked(any(course.first is not None for course in waiting))[0]
             return all(course.under_way() >= first for course in waiting)
 
+    def _dear(self, lane: Lane, courses: Sequence[Course]) -> bool:
+        """Whether what is open in the lane costs much more than other cells do."""
+        with self._counting:
+            bound = self._bound(courses)
+            return all(c.seconds > bound for c in courses if c.cell.lane == lane and c.judgement.open)
+
+    def _bound(self, courses: Sequence[Course]) -> float:
+        known = [c.seconds for c in courses if c.seconds]
+        return DEAR * float(np.median(known)) if known else float("inf")
+
     def _chosen(self, lane: Lane, courses: Sequence[Course]) -> Sequence[Course] | None:
         """Open cells of a lane with the fewest replicates, as many as there is time for; a lost one goes alone.
 
@@ -185,8 +201,10 @@ class Campaign:
         """
         with self._counting:
             waiting = sorted((c for c in courses if c.cell.lane == lane and c.judgement.open), key=Course.under_way)
-            fit = int(self._left(courses) / self.costs.get(lane, CELL_SECONDS))
-            if fit < 1 or not waiting:
+            left, bound = self._left(courses), self._bound(courses)
+            waiting = [c for c in waiting if c.seconds <= bound] or waiting
+            fit = int(left / self.costs.get(lane, CELL_SECONDS))
+            if fit < 1 or not waiting or waiting[0].seconds > left:
                 return ()
             looks = self.rule.looked(any(course.first is not None for course in waiting))
             short = [c for c in waiting if len(c.x) + c.pending < min((n for n in looks if n > len(c.x)), default=0)]
