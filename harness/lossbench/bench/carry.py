@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from lossbench import __version__
 from lossbench.bench import claiming, limiting, pictures
@@ -19,11 +19,11 @@ from lossbench.lanes.backends import backend_class
 from lossbench.lanes.process import LaneProcess
 from lossbench.plugin import Outcome, execute, interrupted
 from lossbench.record.run import RunFolder
-from lossbench.running.contract import Progress, Timing, silent
+from lossbench.running.contract import Progress, Start, Timing, silent
 from lossbench.running.wall import Wall
 from lossbench.spec import catalogue as catalogues
 from lossbench.spec import plan as plans
-from lossbench.spec.case import Lane
+from lossbench.spec.case import Cell, Lane
 from lossbench.spec.catalogue import Catalogue
 from lossbench.spec.errors import BadInput
 from lossbench.spec.profiles import MODES
@@ -79,6 +79,25 @@ class Bench:
         return tuple(loss for loss in found if isinstance(loss, UserLoss))
 
 
+class Elsewhere(Protocol):
+    """Other machines that take a run's answers and times, as `lossbench.cluster.driver` does."""
+
+    def seat(self, plan: plans.Plan, folder: RunFolder, suites: Sequence[Path], timing: Timing) -> None:
+        """Called first: they prepare themselves from then on."""
+        ...
+
+    def fill(
+        self, plan: plans.Plan, folder: RunFolder, schedule: Sequence[tuple[int, Cell]], wall: Wall, progress: Progress
+    ) -> Mapping[str, str]:
+        """All that the folder does not hold; facts of the machines that did it."""
+        ...
+
+    @property
+    def left(self) -> Start:
+        """What takes the place of a lane for cells that none of them could do."""
+        ...
+
+
 def prepare(request: Request) -> Bench:
     """Loads the suites and makes the plan. BadInput where the request names what is not there."""
     suites = tuple(Path(path) for path in request.suites)
@@ -117,26 +136,36 @@ def prepare(request: Request) -> Bench:
     return Bench(request=request, catalogue=known, plan=plan, suites=suites, unavailable=unavailable)
 
 
-def carry_out(bench: Bench, folder: RunFolder, *, progress: Progress = silent) -> tuple[Outcome, list[CustomResult]]:
-    """Runs what the folder does not hold yet; the outcome, and what is known of each function of the user's own."""
+def carry_out(
+    bench: Bench, folder: RunFolder, *, progress: Progress = silent, elsewhere: Elsewhere | None = None
+) -> tuple[Outcome, list[CustomResult]]:
+    """Runs what the folder does not hold yet; the outcome, and what is known of each function of the user's own.
+
+    elsewhere: machines that take answers and times in place of this one, which keeps claims, curves and maps.
+    """
     try:
-        return _carried_out(bench, folder, progress)
+        return _carried_out(bench, folder, progress, elsewhere)
     except KeyboardInterrupt:
         return interrupted(folder), []
 
 
-def _carried_out(bench: Bench, folder: RunFolder, progress: Progress) -> tuple[Outcome, list[CustomResult]]:
-    wall = Wall()
+def _carried_out(
+    bench: Bench, folder: RunFolder, progress: Progress, elsewhere: Elsewhere | None
+) -> tuple[Outcome, list[CustomResult]]:
+    wall, timing = Wall(), _timing(bench)
     cases = len({cell.case.id for cell in bench.plan.cells})
     with (
         bench_of(bench.catalogue, bench.suites, cases) as (judge, judges),
         Pool(bench.suites, folder.path / "logs") as pool,
     ):
         with wall.phase(), wall.during("start_up"):
-            limiting.note(bench.plan, bench.catalogue, folder, bench.request.threads)  # while nothing else runs
-            pool.await_all(bench.plan.lanes)
-        with wall.phase(), wall.during("claims_and_curves"):
             eager = {lane.backend: lane for lane in bench.plan.lanes if lane.mode == "eager"}
+            if elsewhere is None:
+                limiting.note(bench.plan, bench.catalogue, folder, bench.request.threads)  # while nothing else runs
+            else:
+                elsewhere.seat(bench.plan, folder, bench.suites, timing)
+            pool.await_all(bench.plan.lanes if elsewhere is None else eager.values())
+        with wall.phase(), wall.during("claims_and_curves"):
             lanes = {backend: pool.lane(lane) for backend, lane in eager.items()}
             custom = _custom(bench, lanes)
             for row in (row for result in custom for row in result.rows()):
@@ -148,12 +177,21 @@ def _carried_out(bench: Bench, folder: RunFolder, progress: Progress) -> tuple[O
             losses = [bench.catalogue.losses[name] for name in names]
             dtypes = [d for d in bench.plan.profile.mapped if not bench.request.dtypes or d in bench.request.dtypes]
             pictures.take(folder, lanes, bench.catalogue, losses, dtypes, judges)
+        facts, start, second = _facts(bench), pool.shared, pool.second_workers(bench.plan)
+        if elsewhere is not None:
+            claimed()  # which must not compete with what is timed
+            visits = list(schedule.visits(bench.plan.groups, timing.visits, timing.seed))
+            facts |= elsewhere.fill(bench.plan, folder, visits, wall, progress)
+            start, second, claimed = elsewhere.left, {}, _nothing
         outcome = execute(
-            bench.plan, folder, pool.shared, judge, order=schedule.visits, timing=_timing(bench),
-            progress=progress, facts=_facts(bench), judges=judges, wall=wall, second=pool.second_workers(bench.plan),
-            between=claimed,
+            bench.plan, folder, start, judge, order=schedule.visits, timing=timing, progress=progress, facts=facts,
+            judges=judges, wall=wall, second=second, between=claimed,
         )  # fmt: skip
     return outcome, custom
+
+
+def _nothing() -> None:
+    """Nothing is left to be awaited."""
 
 
 def _within(file: Path, own: set[Path]) -> bool:

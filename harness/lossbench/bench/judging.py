@@ -76,11 +76,11 @@ def bench_of(known: Catalogue, suites: Sequence[Path], cases: int) -> Iterator[t
 
 
 @contextmanager
-def judges(suites: Sequence[Path]) -> Iterator[Executor]:
-    """One process a processor, each with the catalogue; they run `judge_case`, and end with this process."""
+def judges(suites: Sequence[Path], processes: int | None = None) -> Iterator[Executor]:
+    """So many processes, one a processor if None, each with the catalogue; they run `judge_case`, and end with this."""
     # spawned, not forked: this process has threads, and a copy of their locks would never open
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(os.cpu_count(), spawn, initializer=_begin, initargs=(tuple(suites),))
+    pool = ProcessPoolExecutor(processes or os.cpu_count(), spawn, initializer=_begin, initargs=(tuple(suites),))
     try:
         yield pool
     finally:

@@ -1,4 +1,4 @@
-"""`lossbench plan`: how many processes and seconds it takes to see a slowdown of a given size."""
+"""`lossbench plan`: how many processes and seconds it takes to see a slowdown of a given size; or on how many nodes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 
 from lossbench.bench.hunting import budget as budgets
-from lossbench.commands.options import Backends, Json, Losses, chosen, words
+from lossbench.commands import nodes as clusters
+from lossbench.commands.options import RESULTS, Backends, Json, Losses, Results, chosen, words
 from lossbench.commands.progress import progress_bar
 from lossbench.commands.timing import fraction
 from lossbench.judge.calibration import FAIL, Pool, gate_runs
@@ -23,6 +24,11 @@ from lossbench.spec.errors import BadInput
 Detect = Annotated[str, typer.Option("--detect", help="The slowdown to be seen: 3% or 0.03.")]
 Pilot = Annotated[str, typer.Option("--budget", help="How long to measure this machine's noise first.")]
 
+Nodes = Annotated[
+    str, typer.Option("--nodes", help="Instead: how long a recorded run would take on so many: 1,10,100.")
+]
+OfRun = Annotated[str, typer.Option("--run", help="With --nodes: a run id or folder; the latest if left out.")]
+
 MARGIN_SHARE = 0.5
 """Of the slowdown to be seen: the centre must exceed the margin, and half of all centres fall short of the slowdown."""
 RUNS = 2000
@@ -30,14 +36,20 @@ LEAST = 6
 
 
 def command(
-    detect: Detect = "3%", loss: Losses = "", backend: Backends = "", budget: Pilot = "30s", json: Json = False
-) -> None:
+    detect: Detect = "3%", loss: Losses = "", backend: Backends = "", budget: Pilot = "30s", nodes: Nodes = "",
+    run: OfRun = "", results: Results = RESULTS, json: Json = False,
+) -> None:  # fmt: skip
     """How many processes and seconds would `compare` need to find a slowdown of this size?
 
     Measures the noise of unchanged code for a short while, and plays the gate with it.
+    With --nodes, measures nothing: what the cells of a recorded run cost, laid out on the nodes of a cluster.
 
     Example: lossbench plan --detect 3% --loss huber --backend torch
+    Example: lossbench plan --nodes 1,10,100,1000
     """
+    if nodes or run:
+        clusters.tell(nodes, run, results, json=json)
+        return
     size = fraction(detect)
     backends = words(backend) and chosen("--backend", backend, tuple(BACKENDS))
     found = sides(trees.builtin(), trees.builtin(), losses=words(loss), backends=backends)

@@ -14,6 +14,7 @@ from rich.console import Console
 from lossbench.bench import carry as benches
 from lossbench.bench import surroundings, training
 from lossbench.bench.carry import Request
+from lossbench.commands.clustered import machines
 from lossbench.commands.ending import terminable
 from lossbench.commands.options import (
     REPORTS,
@@ -53,6 +54,10 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with RUN, or with 
 NoPractice = Annotated[bool, typer.Option("--no-practice", help="Leave out the training runs.")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Keep the tables, write no report.")]
 Ledger = Annotated[bool, typer.Option("--ledger", help="Exit 1 where the reviewed ledger of known defects is wrong.")]
+Cluster = Annotated[str, typer.Option("--cluster", help="Run on a Ray cluster: auto, or ray://host:port.")]
+Needs = Annotated[
+    str, typer.Option("--needs", help="With --cluster: resources that a node must have, such as accelerator:h100.")
+]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="With --resume: a run id or folder.")]
 
 FINE = ("rounding", "kink")
@@ -79,6 +84,8 @@ def command(
     no_practice: NoPractice = False,
     no_report: NoReport = False,
     known: Ledger = False,
+    cluster: Cluster = "",
+    needs: Needs = "",
     json: Json = False,
 ) -> None:
     """Run the benchmarks, keep the tables in results/, write the report to reports/.
@@ -86,6 +93,7 @@ def command(
     Example: lossbench run --profile quick
     Example: lossbench run --loss huber --backend torch,jax --dtype float32
     Example: lossbench run --suite my_losses.py
+    Example: lossbench run --profile agreement --cluster auto
     Exit status 1: a function marked `like` is not the loss that it says it is, or, with --ledger, a defect is not
     among the known ones, or a known one is gone.
     """
@@ -107,19 +115,20 @@ def command(
             )
         )  # fmt: skip
     trained = training.prepare(bench)
-    if not resume:
-        folder = RunFolder.create(results, request=benches.stored(bench.request))
-    console = Console(stderr=True)
-    for name, reason in bench.unavailable.items():
-        console.print(f"{name}: {reason}", style="yellow", markup=False)
-    with terminable() as ending, folder:
-        for said in surroundings.look(bench.plan, folder):
-            console.print(f"before the run: {said}", style="yellow", markup=False, soft_wrap=True)
-        with progress_bar(console) as progress:
-            outcome, custom = benches.carry_out(bench, folder, progress=progress)
-            ended, fault = 0, ""
-            if trained is not None and outcome.exit_status != INTERRUPTED:
-                ended, fault = training.carry_out(trained, folder.path, progress=progress)
+    with machines(cluster, words(needs), bench.plan, folder if resume else None) as elsewhere:
+        if not resume:
+            folder = RunFolder.create(results, request=benches.stored(bench.request))
+        console = Console(stderr=True)
+        for name, reason in bench.unavailable.items():
+            console.print(f"{name}: {reason}", style="yellow", markup=False)
+        with terminable() as ending, folder:
+            for said in surroundings.look(bench.plan, folder):
+                console.print(f"before the run: {said}", style="yellow", markup=False, soft_wrap=True)
+            with progress_bar(console) as progress:
+                outcome, custom = benches.carry_out(bench, folder, progress=progress, elsewhere=elsewhere)
+                ended, fault = 0, ""
+                if trained is not None and outcome.exit_status != INTERRUPTED:
+                    ended, fault = training.carry_out(trained, folder.path, progress=progress)
     written = None
     defects = ledger.of_run(outcome.tables, benches.stored(bench.request))
     if not (no_report or ending.asked):

@@ -20,9 +20,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from lossbench.lanes.measurement import Answer
-from lossbench.record.run import RunFolder
 from lossbench.running import rows
-from lossbench.running.contract import Judge, Worker
+from lossbench.running.contract import Book, Judge, Worker
 from lossbench.running.starting import await_ready
 from lossbench.running.wall import Wall
 from lossbench.spec.case import Case, Cell, Lane
@@ -66,7 +65,7 @@ class Answering:
         self,
         *,
         cells: Sequence[Cell],
-        folder: RunFolder,
+        folder: Book,
         judge: Judge,
         timed: frozenset[str],
         wall: Wall,

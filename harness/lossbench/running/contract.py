@@ -27,6 +27,23 @@ class Worker(Protocol):
         ...
 
 
+class Book(Protocol):
+    """Where rows go: a run's folder, or what takes its place on another machine."""
+
+    @property
+    def id(self) -> str:
+        """Of the run."""
+        ...
+
+    def append(self, table: str, row: Mapping[str, Any]) -> None:
+        """Takes a row of a table."""
+        ...
+
+    def judged(self, case: str) -> None:
+        """A case is complete."""
+        ...
+
+
 Start = Callable[[Lane], AbstractContextManager[Worker]]
 """Starts the worker of a lane; its exit ends the process."""
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from lossbench.lanes.process import LaneLost
-from lossbench.record.run import RunFolder
-from lossbench.running.contract import Worker
+from lossbench.running.contract import Book, Worker
 from lossbench.spec.case import Lane
 
 NOTED = ("versions", "facts")
 
 
-def await_ready(worker: Worker, lane: Lane, folder: RunFolder) -> None:
+def await_ready(worker: Worker, lane: Lane, folder: Book) -> None:
     """A lane that does not come up is no error here: each of its answers says why. BadInput passes through."""
     try:
         greeting = worker.ready()

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lossbench.lanes.measurement import Block
-from lossbench.record.run import RunFolder
 from lossbench.running import rows
-from lossbench.running.contract import Timing, Worker
+from lossbench.running.contract import Book, Timing, Worker
 from lossbench.running.wall import Wall
 from lossbench.spec.case import Cell, Lane
 
@@ -53,7 +52,7 @@ class Visiting:
     """Measures blocks and journals them."""
 
     def __init__(
-        self, *, folder: RunFolder, timing: Timing, workers: Callable[[Lane], Worker], wall: Wall, cells: int
+        self, *, folder: Book, timing: Timing, workers: Callable[[Lane], Worker], wall: Wall, cells: int
     ) -> None:
         """cells: how many are timed, which the total time is spread over."""
         self._folder, self._timing, self._workers, self._wall = folder, timing, workers, wall

@@ -31,6 +31,11 @@ class Wall:
         with self._lock:
             self._busy[activity] += seconds
 
+    def busy(self) -> dict[Activity, float]:
+        """The busy seconds so far."""
+        with self._lock:
+            return dict(self._busy)
+
     @contextmanager
     def during(self, activity: Activity) -> Iterator[None]:
         """Everything inside is that activity."""

@@ -1,0 +1,126 @@
+"""How long a recorded run would take on N nodes: its measured seconds, handed out by the desk that a real run has.
+
+One seat a node. Costs are those of cells; what is not modelled is the network and the coordinator.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lossbench.cluster.desk import Desk, Share
+from lossbench.cluster.seats import CORES
+
+Function = tuple[str, str, str, str, str]
+"""Lane, loss, dtype, binding, operation: what a framework compiles for one of them is of use to no other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Of a case, in seconds. lanes: of each lane's own process, compiling apart; compiled: of what compiles.
+
+    judging: of the judge.
+    """
+
+    loss: str
+    cells: int
+    lanes: Mapping[str, float]
+    compiled: Mapping[Function, float] = field(default_factory=dict)
+    judging: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """cases: by id, in the plan's order. visits: seconds of the timed losses' visits. start: until a seat can begin."""
+
+    cases: Mapping[str, Cost]
+    visits: Mapping[str, float] = field(default_factory=dict)
+    start: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What N nodes would take. work: seconds of one node without its start; longest: of the largest single share.
+
+    efficiency: work / (nodes x seconds), with the start of every node; scheduled: likewise, all having started.
+    """
+
+    nodes: int
+    seconds: float
+    work: float
+    start: float
+    longest: float
+    longest_case: str
+
+    @property
+    def efficiency(self) -> float:
+        return self.work / (self.nodes * self.seconds)
+
+    @property
+    def scheduled(self) -> float:
+        return self.work / (self.nodes * max(self.seconds - self.start, 1e-12))
+
+    @property
+    def bound(self) -> str:
+        """What the seconds cannot fall below, and which of three things it is."""
+        parts = {"start-up": self.start, "longest case": self.longest, "work": self.work / self.nodes}
+        return max(parts, key=lambda part: parts[part])
+
+
+class Simulation:
+    """Costs, laid out for many numbers of nodes."""
+
+    def __init__(self, costs: Costs) -> None:
+        self._costs = costs
+        self._largest: dict[Function, float] = {}
+        for cost in costs.cases.values():
+            for function, seconds in cost.compiled.items():
+                self._largest[function] = max(seconds, self._largest.get(function, 0.0))
+        timed: dict[str, dict[str, float]] = {}
+        for name, cost in costs.cases.items():
+            if cost.loss in costs.visits:
+                timed.setdefault(cost.loss, {})[name] = cost.cells
+        self._timed = timed
+        self._compared = {n: float(c.cells) for n, c in costs.cases.items() if c.loss not in costs.visits}
+        self._alone = {share.cases[0]: self.seconds(share) for share in self._smallest()}
+
+    def on(self, nodes: int) -> Spread:
+        """The schedule on that many nodes. The desk knows the number of cells of a case, not its seconds."""
+        desk = Desk(self._compared, self._timed)
+        free = [self._costs.start] * nodes
+        end = self._costs.start
+        while desk.waiting:
+            share = desk.take(nodes)
+            assert share is not None, "something waits"
+            ready = heapq.heappop(free) + self.seconds(share)
+            end = max(end, ready)
+            heapq.heappush(free, ready)
+        everything = Share(cases=tuple(self._costs.cases))
+        longest = max(self._alone, key=lambda name: self._alone[name])
+        return Spread(
+            nodes=nodes, seconds=end, work=self.seconds(everything) + sum(self._costs.visits.values()),
+            start=self._costs.start, longest=self._alone[longest], longest_case=longest,
+        )  # fmt: skip
+
+    def seconds(self, share: Share) -> float:
+        """Of a seat: its lanes take turns on its cores, none is on two at once; what others compiled compiles anew."""
+        lanes: Counter[str] = Counter()
+        compiled: dict[Function, float] = {}
+        judging = 0.0
+        for cost in (self._costs.cases[name] for name in share.cases):
+            lanes.update(cost.lanes)
+            judging += cost.judging
+            for function, seconds in cost.compiled.items():
+                lanes[function[0]] += seconds
+                compiled[function] = max(seconds, compiled.get(function, 0.0))
+        for function, seconds in compiled.items():  # the first call of a function is the dear one
+            lanes[function[0]] += self._largest[function] - seconds
+        busy = sum(lanes.values()) + judging
+        return max([busy / CORES, *lanes.values()]) + self._costs.visits.get(share.timed, 0.0)
+
+    def _smallest(self) -> list[Share]:
+        """What cannot be divided: a case, or all cases of a timed loss."""
+        single = [Share(cases=(name,)) for name in self._compared]
+        return single + [Share(cases=tuple(cases), timed=loss) for loss, cases in self._timed.items()]

@@ -1,0 +1,45 @@
+"""`lossbench run --cluster`: the machines that take a run's answers and times, where it has others than this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from lossbench.bench.carry import Elsewhere
+from lossbench.cluster.driver import Driver
+from lossbench.cluster.gathering import CLUSTER
+from lossbench.cluster.rays import connected
+from lossbench.cluster.seats import needs_of, seats
+from lossbench.record.run import RunFolder
+from lossbench.spec.errors import BadInput
+from lossbench.spec.plan import Plan
+
+
+@contextmanager
+def machines(address: str, resources: Sequence[str], plan: Plan, begun: RunFolder | None) -> Iterator[Elsewhere | None]:
+    """A cluster with room for the plan, None where no address is given. begun: the run that goes on. BadInput."""
+    if begun is not None and plan.timed:
+        _same(begun, bool(address))
+    if not address:
+        if resources:
+            raise BadInput(
+                subject="--needs", expected="--cluster beside it", received="none", remedy="name the cluster too"
+            )
+        yield None
+        return
+    with connected(address) as rays:
+        seats(rays.nodes(), needs_of(plan.lanes, resources))
+        yield Driver(rays, resources)
+
+
+def _same(begun: RunFolder, now: bool) -> None:
+    """Times of nodes and of this machine do not belong into one table."""
+    before = any(row["key"] == CLUSTER for row in begun.rows("facts"))
+    if before != now and any(begun.rows("measurements")):
+        places = {True: "on a cluster", False: "on one machine"}
+        raise BadInput(
+            subject=f"run {begun.id}",
+            expected=f"to go on {places[before]}, where it has timed calls before",
+            received=places[now],
+            remedy="add --cluster" if before else "leave out --cluster",
+        )
