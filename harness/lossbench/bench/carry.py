@@ -177,7 +177,8 @@ def _carried_out(
             losses = [bench.catalogue.losses[name] for name in names]
             dtypes = [d for d in bench.plan.profile.mapped if not bench.request.dtypes or d in bench.request.dtypes]
             pictures.take(folder, lanes, bench.catalogue, losses, dtypes, judges)
-        facts, start, second = _facts(bench), pool.shared, pool.second_workers(bench.plan)
+        facts, second = _facts(bench), pool.second_workers(bench.plan)
+        start: Start = pool.shared
         if elsewhere is not None:
             claimed()  # which must not compete with what is timed
             visits = list(schedule.visits(bench.plan.groups, timing.visits, timing.seed))

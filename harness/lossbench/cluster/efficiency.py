@@ -6,7 +6,7 @@ One seat a node. Costs are those of cells; what is not modelled is the network a
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -106,11 +106,12 @@ class Simulation:
 
     def seconds(self, share: Share) -> float:
         """Of a seat: its lanes take turns on its cores, none is on two at once; what others compiled compiles anew."""
-        lanes: Counter[str] = Counter()
+        lanes: defaultdict[str, float] = defaultdict(float)
         compiled: dict[Function, float] = {}
         judging = 0.0
         for cost in (self._costs.cases[name] for name in share.cases):
-            lanes.update(cost.lanes)
+            for lane, seconds in cost.lanes.items():
+                lanes[lane] += seconds
             judging += cost.judging
             for function, seconds in cost.compiled.items():
                 lanes[function[0]] += seconds
