@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossbench.cluster.desk import TRIES, Desk, Share
@@ -15,6 +15,7 @@ TIMED = st.lists(st.lists(st.floats(0.1, 100.0), min_size=1, max_size=4), max_si
 )
 
 
+@settings(max_examples=50)
 @given(WEIGHTS, TIMED, st.integers(1, 12), st.data())
 def test_every_case_is_done_once_or_given_up(
     compared: dict[str, float], timed: dict[str, dict[str, float]], seats: int, data: st.DataObject
@@ -44,6 +45,7 @@ def test_every_case_is_done_once_or_given_up(
     assert all(losses_of[case] >= TRIES for case in desk.given_up)
 
 
+@settings(max_examples=50)
 @given(WEIGHTS, st.integers(1, 12))
 def test_shares_keep_the_order_and_grow_smaller(weights: dict[str, float], seats: int) -> None:
     desk, taken = Desk(weights), list[Share]()

@@ -43,6 +43,7 @@ def test_what_compiles_compiles_in_every_seat() -> None:
     simulation = Simulation(Costs(cases=cases))
     assert simulation.seconds(Share(cases=("first", "second"))) == 10.5
     assert simulation.seconds(Share(cases=("second",))) == 9.0
+    assert simulation.seconds(Share(cases=("second",)), {function}) == 1.5, "a seat that has compiled it need not again"
 
 
 def test_lanes_share_the_cores_of_a_seat() -> None:

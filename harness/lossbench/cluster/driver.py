@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any, Final, Protocol
@@ -43,10 +43,12 @@ class Cluster(Protocol):
 
 
 class Driver:
-    """Carries a plan out on a cluster. resources: custom ones that every seat asks for."""
+    """Carries a plan out on a cluster. resources: custom ones that every seat asks for. say: tells the user."""
 
-    def __init__(self, cluster: Cluster, resources: Sequence[str] = ()) -> None:
-        self._cluster, self._resources = cluster, tuple(resources)
+    def __init__(
+        self, cluster: Cluster, resources: Sequence[str] = (), say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._cluster, self._resources, self._say = cluster, tuple(resources), say
         self._known: dict[str, Node] = {}
         self._open: dict[Seat, Share] = {}
         self._own: dict[Seat, bool] = {}
@@ -141,15 +143,18 @@ class Driver:
         self._coming.discard(seat)
         self._own.pop(seat, None)
         self._reason = reason
-        if (share := self._open.pop(seat, None)) is not None:
+        share = self._open.pop(seat, None)
+        if share is not None:
             work.desk.back(share, work.judged)
+        again = sum(case not in work.judged for case in share.cases) if share is not None else 0
+        self._say(f"node {seat.node[:8]} is lost ({reason}); {again} open cases run elsewhere")
         self._gathering.lost(seat.node, reason)
 
     def _abandoned(self, folder: RunFolder) -> BadInput:
         return BadInput(
             subject="the cluster",
             expected="a node that goes on with the run",
-            received=f"none; the last was lost: {self._reason[:300]}",
+            received=f"none, the last was lost ({self._reason})",
             remedy=f"what was measured is kept, `lossbench run --resume {folder.id} --cluster ...` goes on",
         )
 

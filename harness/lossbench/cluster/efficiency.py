@@ -8,7 +8,9 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from statistics import median
 
 from lossbench.cluster.desk import Desk, Share
 from lossbench.cluster.seats import CORES
@@ -74,10 +76,12 @@ class Simulation:
 
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
-        self._largest: dict[Function, float] = {}
+        built: dict[Function, list[float]] = {}
         for cost in costs.cases.values():
             for function, seconds in cost.compiled.items():
-                self._largest[function] = max(seconds, self._largest.get(function, 0.0))
+                built.setdefault(function, []).append(seconds)
+        self._first = {function: max(seconds) for function, seconds in built.items()}
+        self._later = {function: median(seconds) for function, seconds in built.items()}
         timed: dict[str, dict[str, float]] = {}
         for name, cost in costs.cases.items():
             if cost.loss in costs.visits:
@@ -89,14 +93,17 @@ class Simulation:
     def on(self, nodes: int) -> Spread:
         """The schedule on that many nodes. The desk knows the number of cells of a case, not its seconds."""
         desk = Desk(self._compared, self._timed)
-        free = [self._costs.start] * nodes
+        free = [(self._costs.start, node) for node in range(nodes)]
+        warm: list[set[Function]] = [set() for _ in range(nodes)]
         end = self._costs.start
         while desk.waiting:
             share = desk.take(nodes)
             assert share is not None, "something waits"
-            ready = heapq.heappop(free) + self.seconds(share)
+            began, node = heapq.heappop(free)
+            ready = began + self.seconds(share, warm[node])
+            warm[node] |= {function for name in share.cases for function in self._costs.cases[name].compiled}
             end = max(end, ready)
-            heapq.heappush(free, ready)
+            heapq.heappush(free, (ready, node))
         everything = Share(cases=tuple(self._costs.cases))
         longest = max(self._alone, key=lambda name: self._alone[name])
         return Spread(
@@ -104,10 +111,13 @@ class Simulation:
             start=self._costs.start, longest=self._alone[longest], longest_case=longest,
         )  # fmt: skip
 
-    def seconds(self, share: Share) -> float:
-        """Of a seat: its lanes take turns on its cores, none is on two at once; what others compiled compiles anew."""
+    def seconds(self, share: Share, warm: AbstractSet[Function] = frozenset()) -> float:
+        """Of a seat: its lanes take turns on its cores, none is on two at once.
+
+        warm: functions that it has compiled before. The first time of any other is as dear as the dearest recorded.
+        """
         lanes: defaultdict[str, float] = defaultdict(float)
-        compiled: dict[Function, float] = {}
+        dearest: dict[Function, float] = {}
         judging = 0.0
         for cost in (self._costs.cases[name] for name in share.cases):
             for lane, seconds in cost.lanes.items():
@@ -115,9 +125,10 @@ class Simulation:
             judging += cost.judging
             for function, seconds in cost.compiled.items():
                 lanes[function[0]] += seconds
-                compiled[function] = max(seconds, compiled.get(function, 0.0))
-        for function, seconds in compiled.items():  # the first call of a function is the dear one
-            lanes[function[0]] += self._largest[function] - seconds
+                dearest[function] = max(seconds, dearest.get(function, 0.0))
+        for function, seconds in dearest.items():
+            instead = min(seconds, self._later[function]) if function in warm else self._first[function]
+            lanes[function[0]] += instead - seconds
         busy = sum(lanes.values()) + judging
         return max([busy / CORES, *lanes.values()]) + self._costs.visits.get(share.timed, 0.0)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -96,7 +97,7 @@ class Rays:
                 raise
             except failures.RayError as error:
                 self.leave(seat)
-                yield seat, [("lost", {"reason": " ".join(str(error).split())})]
+                yield seat, [("lost", {"reason": _why(error)})]
             else:
                 self._asked[self._actors[seat].rows.remote(POLL_SECONDS)] = seat
                 yield seat, told
@@ -135,11 +136,22 @@ def connected(address: str) -> Iterator[Rays]:
         signal.signal(signal.SIGTERM, before)  # the run's own, which keeps what was measured
     rays = Rays(ray)
     try:
-        yield rays
+        # Ray writes there what the logs of a lost node end with, whatever it is told about logs
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            yield rays
     finally:
         rays.close()
         ray.shutdown()
         signal.signal(signal.SIGTERM, before)
+
+
+def _why(error: Exception) -> str:
+    """What ended a seat, without Ray's account of addresses and processes."""
+    text = str(error)
+    if "node has died" in text or "node died" in text:
+        return "the node is gone"
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    return f"the process there ended: {lines[-1][:200]}"
 
 
 def _look(host: str, port: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from lossbench.bench.carry import Elsewhere
@@ -16,8 +16,13 @@ from lossbench.spec.plan import Plan
 
 
 @contextmanager
-def machines(address: str, resources: Sequence[str], plan: Plan, begun: RunFolder | None) -> Iterator[Elsewhere | None]:
-    """A cluster with room for the plan, None where no address is given. begun: the run that goes on. BadInput."""
+def machines(
+    address: str, resources: Sequence[str], plan: Plan, begun: RunFolder | None, say: Callable[[str], None]
+) -> Iterator[Elsewhere | None]:
+    """A cluster with room for the plan, None where no address is given. BadInput.
+
+    begun: the run that goes on. say: tells the user of a lost node.
+    """
     if begun is not None and plan.timed:
         _same(begun, bool(address))
     if not address:
@@ -29,7 +34,7 @@ def machines(address: str, resources: Sequence[str], plan: Plan, begun: RunFolde
         return
     with connected(address) as rays:
         seats(rays.nodes(), needs_of(plan.lanes, resources))
-        yield Driver(rays, resources)
+        yield Driver(rays, resources, say)
 
 
 def _same(begun: RunFolder, now: bool) -> None:

@@ -115,15 +115,19 @@ def command(
             )
         )  # fmt: skip
     trained = training.prepare(bench)
-    with machines(cluster, words(needs), bench.plan, folder if resume else None) as elsewhere:
+    console = Console(stderr=True)
+
+    def say(text: str) -> None:
+        console.print(text, style="yellow", markup=False, soft_wrap=True)
+
+    with machines(cluster, words(needs), bench.plan, folder if resume else None, say) as elsewhere:
         if not resume:
             folder = RunFolder.create(results, request=benches.stored(bench.request))
-        console = Console(stderr=True)
         for name, reason in bench.unavailable.items():
-            console.print(f"{name}: {reason}", style="yellow", markup=False)
+            say(f"{name}: {reason}")
         with terminable() as ending, folder:
             for said in surroundings.look(bench.plan, folder):
-                console.print(f"before the run: {said}", style="yellow", markup=False, soft_wrap=True)
+                say(f"before the run: {said}")
             with progress_bar(console) as progress:
                 outcome, custom = benches.carry_out(bench, folder, progress=progress, elsewhere=elsewhere)
                 ended, fault = 0, ""
