@@ -34,6 +34,14 @@ def test_the_start_of_every_node_counts() -> None:
     assert (found.efficiency, found.scheduled) == (pytest.approx(10 / 60), 1.0)
 
 
+def test_the_coordinator_is_beside_the_nodes_but_before_those_that_time() -> None:
+    case = {"c": Cost(loss="huber", cells=1, lanes={"torch": 2.0})}
+    beside = Simulation(Costs(cases=case, start=1.0, documents=9.0)).on(4)
+    assert (beside.seconds, beside.bound) == (10.0, "claims and curves")
+    before = Simulation(Costs(cases=case, visits={"huber": 3.0}, start=1.0, documents=9.0)).on(4)
+    assert before.seconds == 15.0
+
+
 def test_what_compiles_compiles_in_every_seat() -> None:
     function = ("torch", "huber", "float32", "f", "grad")
     cases = {

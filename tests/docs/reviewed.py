@@ -53,6 +53,11 @@ PARSED = {
     "lossbench history results/baseline --git main": ELSEWHERE.format("show/test_chronicle.py"),
     "lossbench history --notes": ELSEWHERE.format("show/test_chronicle.py"),
     "lossbench baseline --note": "writes into the repository's notes; tests/show/test_chronicle.py tries it",
+    "lossbench run --profile agreement --cluster auto": ELSEWHERE.format("cluster/test_ray.py"),
+    "lossbench run --cluster auto --needs accelerator:h100": "needs a cluster with that resource",
+    "lossbench run --cluster ray://head.example:10001": "needs a cluster",
+    "lossbench run --resume --cluster auto": "needs a cluster",
+    "lossbench run --cluster": PLACE,
     "lossbench list --coverage": "imports every framework",
 }
 """Command -> why only its options are read."""
@@ -68,5 +73,6 @@ UNTOUCHED = {
     "lossbench compare --base-python ~/old/bin/python --backend torch": PLACE,
     "lossbench compare --base --head": PLACE,
     "pip install 'lossbench[query]'": "needs a network",
+    "pip install 'lossbench[all,cluster]'": "needs a network",
 }
 """Command -> why not even that."""

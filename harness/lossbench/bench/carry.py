@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
@@ -13,6 +15,7 @@ from lossbench import __version__
 from lossbench.bench import claiming, limiting, pictures
 from lossbench.bench.judging import bench_of
 from lossbench.bench.pool import Pool
+from lossbench.bench.together import threads
 from lossbench.judge.custom import CustomResult, judge_custom
 from lossbench.lanes import schedule
 from lossbench.lanes.backends import backend_class
@@ -159,40 +162,74 @@ def _carried_out(
         Pool(bench.suites, folder.path / "logs") as pool,
     ):
         with wall.phase(), wall.during("start_up"):
-            eager = {lane.backend: lane for lane in bench.plan.lanes if lane.mode == "eager"}
             if elsewhere is None:
                 limiting.note(bench.plan, bench.catalogue, folder, bench.request.threads)  # while nothing else runs
             else:
                 elsewhere.seat(bench.plan, folder, bench.suites, timing)
-            pool.await_all(bench.plan.lanes if elsewhere is None else eager.values())
-        with wall.phase(), wall.during("claims_and_curves"):
-            lanes = {backend: pool.lane(lane) for backend, lane in eager.items()}
-            custom = _custom(bench, lanes)
-            for row in (row for result in custom for row in result.rows()):
-                folder.append("custom", row)
-            chosen = {cell.case.loss for cell in bench.plan.cells}
-            audited = bench.request.profile in AUDITED
-            claimed = claiming.begin(folder, lanes, bench.catalogue, chosen, audited=audited)
-            names = dict.fromkeys(cell.case.loss for cell in bench.plan.cells)
-            losses = [bench.catalogue.losses[name] for name in names]
-            dtypes = [d for d in bench.plan.profile.mapped if not bench.request.dtypes or d in bench.request.dtypes]
-            pictures.take(folder, lanes, bench.catalogue, losses, dtypes, judges)
-        facts, second = _facts(bench), pool.second_workers(bench.plan)
-        start: Start = pool.shared
-        if elsewhere is not None:
-            claimed()  # which must not compete with what is timed
-            visits = list(schedule.visits(bench.plan.groups, timing.visits, timing.seed))
-            facts |= elsewhere.fill(bench.plan, folder, visits, wall, progress)
-            start, second, claimed = elsewhere.left, {}, _nothing
-        outcome = execute(
-            bench.plan, folder, start, judge, order=schedule.visits, timing=timing, progress=progress, facts=facts,
-            judges=judges, wall=wall, second=second, between=claimed,
-        )  # fmt: skip
+            pool.await_all([lane for lane in bench.plan.lanes if elsewhere is None or lane.mode == "eager"])
+        documents = partial(_documents, bench, folder, pool, judges, wall)
+        if elsewhere is None:
+            with wall.phase():
+                custom, claimed = documents()
+            outcome = execute(
+                bench.plan, folder, pool.shared, judge, order=schedule.visits, timing=timing, progress=progress,
+                facts=_facts(bench), judges=judges, wall=wall, second=pool.second_workers(bench.plan), between=claimed,
+            )  # fmt: skip
+        else:
+            custom, found = _filled(bench, folder, elsewhere, documents, wall, progress)
+            outcome = execute(
+                bench.plan, folder, elsewhere.left, judge, order=schedule.visits, timing=timing, progress=progress,
+                facts={**_facts(bench), **found}, judges=judges, wall=wall,
+            )  # fmt: skip
     return outcome, custom
 
 
-def _nothing() -> None:
-    """Nothing is left to be awaited."""
+Documents = Callable[[], tuple[list[CustomResult], Callable[[], None]]]
+
+
+def _documents(
+    bench: Bench, folder: RunFolder, pool: Pool, judges: Executor | None, wall: Wall
+) -> tuple[list[CustomResult], Callable[[], None]]:
+    """What lanes of this machine are asked besides cells: functions of the user's own, claims, curves, maps.
+
+    The function given back waits for what runs in processes of its own.
+    """
+    with wall.during("claims_and_curves"):
+        eager = {lane.backend: lane for lane in bench.plan.lanes if lane.mode == "eager"}
+        lanes = {backend: pool.lane(lane) for backend, lane in eager.items()}
+        custom = _custom(bench, lanes)
+        for row in (row for result in custom for row in result.rows()):
+            folder.append("custom", row)
+        chosen = {cell.case.loss for cell in bench.plan.cells}
+        audited = bench.request.profile in AUDITED
+        claimed = claiming.begin(folder, lanes, bench.catalogue, chosen, audited=audited)
+        names = dict.fromkeys(cell.case.loss for cell in bench.plan.cells)
+        losses = [bench.catalogue.losses[name] for name in names]
+        dtypes = [d for d in bench.plan.profile.mapped if not bench.request.dtypes or d in bench.request.dtypes]
+        pictures.take(folder, lanes, bench.catalogue, losses, dtypes, judges)
+    return custom, claimed
+
+
+def _filled(
+    bench: Bench, folder: RunFolder, elsewhere: Elsewhere, documents: Documents, wall: Wall, progress: Progress
+) -> tuple[list[CustomResult], Mapping[str, str]]:
+    """Others take the cells; documents are asked meanwhile, or first where calls are timed, maybe on this machine."""
+    timing = _timing(bench)
+    visits = list(schedule.visits(bench.plan.groups, timing.visits, timing.seed))
+
+    def asked() -> list[CustomResult]:
+        custom, claimed = documents()
+        claimed()
+        return custom
+
+    with threads() as beside:
+        told = beside.submit(asked)
+        if bench.plan.timed:
+            with wall.phase():
+                told.result()
+        found = elsewhere.fill(bench.plan, folder, visits, wall, progress)
+        with wall.phase():
+            return told.result(), found
 
 
 def _within(file: Path, own: set[Path]) -> bool:

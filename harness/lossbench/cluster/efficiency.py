@@ -35,16 +35,23 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """cases: by id, in the plan's order. visits: seconds of the timed losses' visits. start: until a seat can begin."""
+    """cases: by id, in the plan's order. visits: seconds of the timed losses' visits. start: until a seat can begin.
+
+    documents: seconds of claims, curves and maps, which the coordinator does beside the seats; before them where some
+    of them time.
+    """
 
     cases: Mapping[str, Cost]
     visits: Mapping[str, float] = field(default_factory=dict)
     start: float = 0.0
+    documents: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
     """What N nodes would take. work: seconds of one node without its start; longest: of the largest single share.
+
+    documents: seconds that the coordinator needs at least.
 
     efficiency: work / (nodes x seconds), with the start of every node; scheduled: likewise, all having started.
     """
@@ -55,6 +62,7 @@ class Spread:
     start: float
     longest: float
     longest_case: str
+    documents: float = 0.0
 
     @property
     def efficiency(self) -> float:
@@ -66,8 +74,11 @@ class Spread:
 
     @property
     def bound(self) -> str:
-        """What the seconds cannot fall below, and which of three things it is."""
-        parts = {"start-up": self.start, "longest case": self.longest, "work": self.work / self.nodes}
+        """The largest of what the seconds cannot fall below."""
+        parts = {
+            "work": self.work / self.nodes, "start-up": self.start, "longest case": self.longest,
+            "claims and curves": self.documents,
+        }  # fmt: skip
         return max(parts, key=lambda part: parts[part])
 
 
@@ -93,9 +104,10 @@ class Simulation:
     def on(self, nodes: int) -> Spread:
         """The schedule on that many nodes. The desk knows the number of cells of a case, not its seconds."""
         desk = Desk(self._compared, self._timed)
-        free = [(self._costs.start, node) for node in range(nodes)]
+        first = self._costs.start + (self._costs.documents if self._timed else 0.0)
+        free = [(first, node) for node in range(nodes)]
         warm: list[set[Function]] = [set() for _ in range(nodes)]
-        end = self._costs.start
+        end = self._costs.start + self._costs.documents
         while desk.waiting:
             share = desk.take(nodes)
             assert share is not None, "something waits"
@@ -109,6 +121,7 @@ class Simulation:
         return Spread(
             nodes=nodes, seconds=end, work=self.seconds(everything) + sum(self._costs.visits.values()),
             start=self._costs.start, longest=self._alone[longest], longest_case=longest,
+            documents=self._costs.documents,
         )  # fmt: skip
 
     def seconds(self, share: Share, warm: AbstractSet[Function] = frozenset()) -> float:

@@ -16,6 +16,8 @@ from lossbench.cluster.seats import Needs, Node, Seat
 from lossbench.spec.errors import BadInput
 
 REMOTE: Final = re.compile(r"ray://(?P<host>\[[0-9a-fA-F:.]+\]|[\w.-]+):(?P<port>\d{1,5})")
+NAMED: Final = re.compile(r"(?P<host>[\w.-]+):(?P<port>\d{1,5})")
+"""A cluster as Ray's own variable RAY_ADDRESS names it for `auto`."""
 CONNECT_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 2.0
 """How long a seat waits for a row before it says that there is none."""
@@ -122,6 +124,7 @@ def connected(address: str) -> Iterator[Rays]:
         raise _unreachable("auto, or ray://host:port", repr(address), "write one of the two")
     if find_spec("ray") is None:
         raise _unreachable("Ray to be installed", "no such package", "pip install 'lossbench[cluster]'")
+    remote = remote or NAMED.fullmatch(os.environ.get("RAY_ADDRESS", ""))
     if remote is not None:
         _look(remote["host"].strip("[]"), int(remote["port"]))
     import ray
@@ -160,9 +163,7 @@ def _look(host: str, port: int) -> None:
         socket.create_connection((host, port), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         received = (getattr(error, "strerror", None) or str(error)).lower()
-        raise _unreachable(
-            "a Ray cluster's client server there", f"{received} at {host}:{port}", "check host and port"
-        ) from error
+        raise _unreachable("a Ray cluster there", f"{received} at {host}:{port}", "check host and port") from error
 
 
 def _unreachable(expected: str, received: str, remedy: str) -> BadInput:

@@ -31,7 +31,7 @@ def costs_of(tables: Tables) -> Costs:
     visits = pd.Series(took, index=blocks["loss"].astype(str), dtype=float).groupby(level=0).sum()
     return Costs(
         cases=cases, visits={str(loss): float(spent) for loss, spent in visits.items()},
-        start=_fact(tables, "wall.start_up_seconds"),
+        start=_fact(tables, "wall.start_up_seconds"), documents=_fact(tables, "wall.claims_and_curves_seconds"),
     )  # fmt: skip
 
 

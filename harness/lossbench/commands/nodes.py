@@ -40,11 +40,13 @@ def tell(asked: str, run: str, results: Path, *, json: bool) -> None:
             for spread in found
         ]  # fmt: skip
         about = {"run": folder.name, "work_seconds": found[0].work, "start_seconds": found[0].start}
+        about |= {"documents_seconds": found[0].documents}
         longest = {"longest_seconds": found[0].longest, "longest_case": found[0].longest_case}
         print(jsonlib.dumps({**about, **longest, "nodes": rows}, indent=1))
         return
     one = found[0]
     typer.echo(f"run {folder.name}: {len(costs.cases)} cases, {one.work:.0f} s of one node; start-up {one.start:.0f} s")
+    typer.echo(f"claims and curves take the coordinator {one.documents:.0f} s")
     typer.echo(f"the longest takes {one.longest:.1f} s: {one.longest_case}")
     typer.echo(f"{'nodes':>6} {'seconds':>9} {'efficiency':>11} {'after start':>12}  bound by")
     for spread in found:
