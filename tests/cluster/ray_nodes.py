@@ -63,7 +63,7 @@ def heard(pipe: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def main(count: int, cpus: int, kill_after: int, arguments: list[str]) -> dict[str, Any]:
-    """Statuses and times; killed: the node's name."""
+    """What happened. killed: the node's name. answering_seconds: from the first answer to the last verdict."""
     with nodes(count, cpus) as cluster:
         reading, writing = os.pipe()
         began = time.monotonic()
@@ -72,12 +72,14 @@ def main(count: int, cpus: int, kill_after: int, arguments: list[str]) -> dict[s
             pass_fds=[writing], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         os.close(writing)
-        answers, killed, seen = 0, "", []
+        answers, killed, seen, at = 0, "", [], [0.0]
         with os.fdopen(reading, "rb") as pipe:
             for kind, row in heard(pipe):
                 if kind == "cells":
                     seen.append([row["cell"], json.loads(row["facts"])["node"]])
                     answers += 1
+                if kind in ("cells", "judged") and seen:
+                    at.append(time.monotonic())
                 if kill_after and answers == kill_after and not killed:
                     killed = json.loads(row["facts"])["node"]
                     (node,) = [n for n in cluster.worker_nodes if n.node_id.startswith(killed)]
@@ -85,7 +87,8 @@ def main(count: int, cpus: int, kill_after: int, arguments: list[str]) -> dict[s
         said, _ = process.communicate()
     return {
         "status": process.returncode, "said": said, "killed": killed, "answers": seen,
-        "seconds": time.monotonic() - began,
+        "seconds": time.monotonic() - began, "answering_seconds": at[-1] - at[min(1, len(at) - 1)],
+        "load": os.getloadavg()[0],
     }  # fmt: skip
 
 
