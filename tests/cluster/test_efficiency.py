@@ -59,6 +59,14 @@ def test_lanes_share_the_cores_of_a_seat() -> None:
     assert Simulation(Costs(cases={"c": case})).seconds(Share(cases=("c",))) == 8.0 / CORES
 
 
+def test_more_seeds_are_more_work_and_no_longer_case() -> None:
+    once = Simulation(costs(4.0, 1.0, 1.0)).on(10)
+    often = Simulation(costs(4.0, 1.0, 1.0).seeded(100)).on(10)
+    assert (once.work, often.work) == (6.0, 600.0)
+    assert (once.longest, often.longest) == (4.0, 4.0)
+    assert often.efficiency > 0.9 > once.efficiency
+
+
 def test_a_timed_loss_is_one_piece() -> None:
     cases = {n: Cost(loss="huber", cells=1, lanes={"torch": 1.0}) for n in "ab"}
     found = Simulation(Costs(cases=cases, visits={"huber": 3.0})).on(2)

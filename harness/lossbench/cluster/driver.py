@@ -70,7 +70,7 @@ class Driver:
     ) -> dict[str, str]:
         """Runs what the folder does not hold; facts of the nodes it ran on. BadInput when no node is left."""
         work = Work(plan, folder, schedule)
-        looked, done = time.monotonic(), 0
+        looked, done, patient = time.monotonic(), 0, True
         with wall.phase():
             while work.desk.waiting or self._open:
                 self._hand_out(work)
@@ -85,6 +85,9 @@ class Driver:
                 if time.monotonic() - looked > LOOK_SECONDS:
                     self._welcome()
                     looked = time.monotonic()
+                    if patient and not self._own:
+                        self._say("the cluster has no room yet: nodes are busy, or their frameworks are still starting")
+                        patient = False
         for seat in tuple(self._own):
             self._cluster.leave(seat)
         return self._gathering.facts()

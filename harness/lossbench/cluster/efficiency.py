@@ -46,6 +46,12 @@ class Costs:
     start: float = 0.0
     documents: float = 0.0
 
+    def seeded(self, seeds: int) -> Costs:
+        """As if every case were run with so many seeds, at the same cost each; documents are asked once."""
+        cases = {f"{name} {seed}": cost for name, cost in self.cases.items() for seed in range(seeds)}
+        visits = {loss: seconds * seeds for loss, seconds in self.visits.items()}
+        return Costs(cases=cases, visits=visits, start=self.start, documents=self.documents)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from lossbench.cluster.efficiency import Cost, Costs, Function
 from lossbench.record.frames import Tables
 
+SPENT: Final = ("prepare_seconds", "compile_seconds", "first_call_seconds")
+
 
 def costs_of(tables: Tables) -> Costs:
     """Costs by case. The judge's seconds are known for the run as a whole and laid on its cells in equal parts."""
-    cells = tables.cells
-    seconds = cells[["prepare_seconds", "compile_seconds", "first_call_seconds"]].fillna(0.0)
-    cells = cells.assign(
-        own=seconds["prepare_seconds"] + seconds["first_call_seconds"], built=seconds["compile_seconds"]
-    )
-    judging = _judging(tables, float(seconds.to_numpy().sum())) / max(len(cells), 1)
+    columns = ["case", "loss", "lane", "dtype", "binding", "operation", *SPENT]
+    rows: Any = tables.cells[columns].fillna(dict.fromkeys(SPENT, 0.0)).itertuples(index=False)
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.case, []).append(row)
+    total = float(tables.cells[list(SPENT)].fillna(0.0).to_numpy().sum())
+    judging = _judging(tables, total) / max(len(tables.cells), 1)
     cases = {
-        str(case): Cost(
-            loss=str(found["loss"].iloc[0]), cells=len(found), judging=judging * len(found),
-            lanes={str(lane): float(own) for lane, own in found.groupby("lane")["own"].sum().items()},
-            compiled=_compiled(found),
+        case: Cost(
+            loss=own[0].loss, cells=len(own), judging=judging * len(own), lanes=_lanes(own), compiled=_compiled(own)
         )
-        for case, found in cells.groupby("case", sort=False)
-    }  # fmt: skip
+        for case, own in found.items()
+    }
     blocks = tables.measurements
     took = [loops * sum(calls) for loops, calls in zip(blocks["loops"], blocks["seconds_per_call"], strict=True)]
     visits = pd.Series(took, index=blocks["loss"].astype(str), dtype=float).groupby(level=0).sum()
@@ -35,13 +36,19 @@ def costs_of(tables: Tables) -> Costs:
     )  # fmt: skip
 
 
-def _compiled(found: pd.DataFrame) -> dict[Function, float]:
-    known: dict[Function, float] = {}
-    rows: Any = found[found["built"] > 0]
-    for row in rows.itertuples():
-        function = (row.lane, row.loss, row.dtype, row.binding, row.operation)
-        known[function] = known.get(function, 0.0) + float(row.built)
+def _lanes(own: list[Any]) -> dict[str, float]:
+    known: dict[str, float] = {}
+    for row in own:
+        known[row.lane] = known.get(row.lane, 0.0) + row.prepare_seconds + row.first_call_seconds
     return known
+
+
+def _compiled(own: list[Any]) -> dict[Function, float]:
+    return {
+        (row.lane, row.loss, row.dtype, row.binding, row.operation): row.compile_seconds
+        for row in own
+        if row.compile_seconds > 0
+    }
 
 
 def _judging(tables: Tables, lanes_seconds: float) -> float:

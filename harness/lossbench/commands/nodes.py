@@ -18,7 +18,7 @@ from lossbench.spec.errors import BadInput
 MOST: Final = 100_000
 
 
-def tell(asked: str, run: str, results: Path, *, json: bool) -> None:
+def tell(asked: str, run: str, seeds: int, results: Path, *, json: bool) -> None:
     """Prints a row for each number of nodes. BadInput where there is no run or no number."""
     numbers = [_number(word) for word in words(asked)]
     if not numbers:
@@ -29,6 +29,7 @@ def tell(asked: str, run: str, results: Path, *, json: bool) -> None:
         raise BadInput(
             subject=f"run {folder.name}", expected="cells", received="none", remedy="name a run that measured something"
         )
+    costs = costs.seeded(seeds)
     simulation = Simulation(costs)
     found = [simulation.on(nodes) for nodes in numbers]
     if json:

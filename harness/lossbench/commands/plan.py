@@ -28,6 +28,7 @@ Nodes = Annotated[
     str, typer.Option("--nodes", help="Instead: how long a recorded run would take on so many: 1,10,100.")
 ]
 OfRun = Annotated[str, typer.Option("--run", help="With --nodes: a run id or folder; the latest if left out.")]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, max=100, help="With --nodes: as if run with so many seeds.")]
 
 MARGIN_SHARE = 0.5
 """Of the slowdown to be seen: the centre must exceed the margin, and half of all centres fall short of the slowdown."""
@@ -37,7 +38,7 @@ LEAST = 6
 
 def command(
     detect: Detect = "3%", loss: Losses = "", backend: Backends = "", budget: Pilot = "30s", nodes: Nodes = "",
-    run: OfRun = "", results: Results = RESULTS, json: Json = False,
+    run: OfRun = "", seeds: Seeds = 1, results: Results = RESULTS, json: Json = False,
 ) -> None:  # fmt: skip
     """How many processes and seconds would `compare` need to find a slowdown of this size?
 
@@ -48,7 +49,7 @@ def command(
     Example: lossbench plan --nodes 1,10,100,1000
     """
     if nodes or run:
-        clusters.tell(nodes, run, results, json=json)
+        clusters.tell(nodes, run, seeds, results, json=json)
         return
     size = fraction(detect)
     backends = words(backend) and chosen("--backend", backend, tuple(BACKENDS))
