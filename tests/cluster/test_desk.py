@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lossbench.cluster.desk import TRIES, Desk, Share
+from lossbench.cluster.desk import TRIES, Desk, Share, heaviest_first
 
 WEIGHTS = st.lists(st.floats(0.1, 100.0), max_size=40).map(lambda ws: {f"c{n}": w for n, w in enumerate(ws)})
 TIMED = st.lists(st.lists(st.floats(0.1, 100.0), min_size=1, max_size=4), max_size=5).map(
@@ -77,3 +77,8 @@ def test_a_case_that_goes_down_with_its_seats_is_given_up_and_takes_no_other_alo
         else:
             done |= set(share.cases)
     assert (done, desk.given_up, deaths) == ({"good", "fine"}, {"poison"}, TRIES)
+
+
+def test_the_loss_with_the_heaviest_case_comes_first_and_stays_together() -> None:
+    weights = {"a[1]": 1.0, "b[1]": 0.5, "a[2]": 2.0, "c[1]": 9.0, "b[2]": 7.0}
+    assert list(heaviest_first(weights)) == ["c[1]", "b[1]", "b[2]", "a[1]", "a[2]"]

@@ -13,7 +13,7 @@ from lossbench.cluster.seats import CORES
 
 def costs(*seconds: float, start: float = 0.0) -> Costs:
     """Cases of one lane, one cell each."""
-    cases = {f"c{n}": Cost(loss="huber", cells=1, lanes={"torch": s}) for n, s in enumerate(seconds)}
+    cases = {f"c{n}[]": Cost(loss="huber", cells=1, lanes={"torch": s}) for n, s in enumerate(seconds)}
     return Costs(cases=cases, start=start)
 
 
@@ -24,8 +24,14 @@ def test_equal_cases_divide_evenly() -> None:
 
 def test_one_long_case_bounds_what_nodes_can_do() -> None:
     found = Simulation(costs(10.0, 1.0, 1.0)).on(3)
-    assert (found.seconds, found.longest, found.longest_case, found.bound) == (10.0, 10.0, "c0", "longest case")
+    assert (found.seconds, found.longest, found.longest_case, found.bound) == (10.0, 10.0, "c0[]", "longest case")
     assert found.efficiency == pytest.approx(12 / 30)
+
+
+def test_what_an_earlier_run_tells_keeps_the_dear_from_the_end() -> None:
+    told = costs(*[1.0] * 20, 10.0)
+    assert Simulation(told).on(3).seconds == 10.0
+    assert Simulation(told, known=False).on(3).seconds > 12.0
 
 
 def test_the_start_of_every_node_counts() -> None:

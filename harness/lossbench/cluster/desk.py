@@ -27,6 +27,15 @@ class Share:
     timed: str = ""
 
 
+def heaviest_first(weights: Mapping[str, float]) -> dict[str, float]:
+    """Losses in the order of their heaviest case, so that none is left for the end; cases of a loss stay together."""
+    heaviest: dict[str, float] = {}
+    for case, weight in weights.items():
+        loss = case.partition("[")[0]
+        heaviest[loss] = max(weight, heaviest.get(loss, 0.0))
+    return dict(sorted(weights.items(), key=lambda item: -heaviest[item[0].partition("[")[0]]))
+
+
 class Desk:
     """compared: weight by case, in the order in which they are taken. timed: the same by loss, of what is timed.
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from lossbench.cluster import parcels
@@ -43,11 +44,19 @@ class Cluster(Protocol):
 
 
 class Driver:
-    """Carries a plan out on a cluster. resources: custom ones that every seat asks for. say: tells the user."""
+    """Carries a plan out on a cluster. resources: custom ones that every seat asks for. say: tells the user.
+
+    expected: seconds by case, where an earlier run tells them.
+    """
 
     def __init__(
-        self, cluster: Cluster, resources: Sequence[str] = (), say: Callable[[str], None] = lambda _: None
+        self,
+        cluster: Cluster,
+        resources: Sequence[str] = (),
+        say: Callable[[str], None] = lambda _: None,
+        expected: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
+        self._expected = expected
         self._cluster, self._resources, self._say = cluster, tuple(resources), say
         self._known: dict[str, Node] = {}
         self._open: dict[Seat, Share] = {}
@@ -69,7 +78,7 @@ class Driver:
         self, plan: Plan, folder: RunFolder, schedule: Sequence[tuple[int, Cell]], wall: Wall, progress: Progress
     ) -> dict[str, str]:
         """Runs what the folder does not hold; facts of the nodes it ran on. BadInput when no node is left."""
-        work = Work(plan, folder, schedule)
+        work = Work(plan, folder, schedule, self._expected)
         looked, done, patient = time.monotonic(), 0, True
         with wall.phase():
             while work.desk.waiting or self._open:

@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from statistics import median
 
-from lossbench.cluster.desk import Desk, Share
+from lossbench.cluster.desk import Desk, Share, heaviest_first
 from lossbench.cluster.seats import CORES
 
 Function = tuple[str, str, str, str, str]
@@ -31,6 +31,11 @@ class Cost:
     lanes: Mapping[str, float]
     compiled: Mapping[Function, float] = field(default_factory=dict)
     judging: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Of processors, all together."""
+        return sum(self.lanes.values()) + sum(self.compiled.values()) + self.judging
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +94,9 @@ class Spread:
 
 
 class Simulation:
-    """Costs, laid out for many numbers of nodes."""
+    """Costs, laid out for many numbers of nodes. known: the desk has the seconds of an earlier run to go by."""
 
-    def __init__(self, costs: Costs) -> None:
+    def __init__(self, costs: Costs, *, known: bool = True) -> None:
         self._costs = costs
         built: dict[Function, list[float]] = {}
         for cost in costs.cases.values():
@@ -102,13 +107,15 @@ class Simulation:
         timed: dict[str, dict[str, float]] = {}
         for name, cost in costs.cases.items():
             if cost.loss in costs.visits:
-                timed.setdefault(cost.loss, {})[name] = cost.cells
+                timed.setdefault(cost.loss, {})[name] = cost.seconds if known else cost.cells
         self._timed = timed
-        self._compared = {n: float(c.cells) for n, c in costs.cases.items() if c.loss not in costs.visits}
+        compared = {name: cost for name, cost in costs.cases.items() if cost.loss not in costs.visits}
+        weights = {name: cost.seconds if known else float(cost.cells) for name, cost in compared.items()}
+        self._compared = heaviest_first(weights) if known else weights
         self._alone = {share.cases[0]: self.seconds(share) for share in self._smallest()}
 
     def on(self, nodes: int) -> Spread:
-        """The schedule on that many nodes. The desk knows the number of cells of a case, not its seconds."""
+        """The schedule on that many nodes."""
         desk = Desk(self._compared, self._timed)
         first = self._costs.start + (self._costs.documents if self._timed else 0.0)
         free = [(first, node) for node in range(nodes)]

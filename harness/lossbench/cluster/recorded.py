@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
 from lossbench.cluster.efficiency import Cost, Costs, Function
 from lossbench.record.frames import Tables
+from lossbench.record.run import manifest, read, recorded
+from lossbench.spec.errors import RunDamaged
 
 SPENT: Final = ("prepare_seconds", "compile_seconds", "first_call_seconds")
 
@@ -34,6 +38,15 @@ def costs_of(tables: Tables) -> Costs:
         cases=cases, visits={str(loss): float(spent) for loss, spent in visits.items()},
         start=_fact(tables, "wall.start_up_seconds"), documents=_fact(tables, "wall.claims_and_curves_seconds"),
     )  # fmt: skip
+
+
+def expected(results: Path) -> dict[str, float]:
+    """Seconds by case of the latest finished run in a folder that holds any; nothing where there is none."""
+    for path in reversed(recorded(results)):
+        with contextlib.suppress(RunDamaged):
+            if manifest(path)["state"] == "finished":
+                return {name: cost.seconds for name, cost in costs_of(read(path)).cases.items()}
+    return {}
 
 
 def _lanes(own: list[Any]) -> dict[str, float]:

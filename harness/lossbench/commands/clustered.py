@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from lossbench.bench.carry import Elsewhere
 from lossbench.cluster.driver import Driver
 from lossbench.cluster.gathering import CLUSTER
 from lossbench.cluster.rays import connected
+from lossbench.cluster.recorded import expected
 from lossbench.cluster.seats import needs_of, seats
 from lossbench.record.run import RunFolder
 from lossbench.spec.errors import BadInput
@@ -17,11 +19,12 @@ from lossbench.spec.plan import Plan
 
 @contextmanager
 def machines(
-    address: str, resources: Sequence[str], plan: Plan, begun: RunFolder | None, say: Callable[[str], None]
-) -> Iterator[Elsewhere | None]:
+    address: str, resources: Sequence[str], plan: Plan, begun: RunFolder | None, results: Path,
+    say: Callable[[str], None],
+) -> Iterator[Elsewhere | None]:  # fmt: skip
     """A cluster with room for the plan, None where no address is given. BadInput.
 
-    begun: the run that goes on. say: tells the user of a lost node.
+    begun: the run that goes on. results: holds earlier runs, which tell what a case costs. say: tells of a lost node.
     """
     if begun is not None and plan.timed:
         _same(begun, bool(address))
@@ -34,7 +37,7 @@ def machines(
         return
     with connected(address) as rays:
         seats(rays.nodes(), needs_of(plan.lanes, resources))
-        yield Driver(rays, resources, say)
+        yield Driver(rays, resources, say, expected(results))
 
 
 def _same(begun: RunFolder, now: bool) -> None:
