@@ -47,6 +47,7 @@ def test_three_nodes_one_of_them_killed_say_what_one_machine_says(tmp_path: Path
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["status"] == 0, told["said"]
     assert f"node {told['killed']} is lost (the node is gone)" in told["said"]
+    assert "(raylet)" not in told["said"], "Ray speaks to the user"
     alone = subprocess.run(
         [sys.executable, "-m", "lossbench", "run", *ASKED, "--results", str(here)],
         capture_output=True, text=True, timeout=LIMIT_SECONDS,

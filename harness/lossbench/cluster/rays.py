@@ -138,14 +138,14 @@ def connected(address: str) -> Iterator[Rays]:
     finally:
         signal.signal(signal.SIGTERM, before)  # the run's own, which keeps what was measured
     rays = Rays(ray)
-    try:
-        # Ray writes there what the logs of a lost node end with, whatever it is told about logs
-        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+    # Ray writes there what the logs of a lost node end with, at the latest when it is left, whatever it was told of logs
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        try:
             yield rays
-    finally:
-        rays.close()
-        ray.shutdown()
-        signal.signal(signal.SIGTERM, before)
+        finally:
+            rays.close()
+            ray.shutdown()
+            signal.signal(signal.SIGTERM, before)
 
 
 def _why(error: Exception) -> str:
