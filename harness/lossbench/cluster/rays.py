@@ -138,7 +138,7 @@ def connected(address: str) -> Iterator[Rays]:
     finally:
         signal.signal(signal.SIGTERM, before)  # the run's own, which keeps what was measured
     rays = Rays(ray)
-    # Ray writes there what the logs of a lost node end with, at the latest when it is left, whatever it was told of logs
+    # Ray writes there how the logs of a lost node end, at the latest when it is left, whatever it was told of logs
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
         try:
             yield rays
