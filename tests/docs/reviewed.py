@@ -57,7 +57,6 @@ PARSED = {
     "lossbench run --cluster auto --needs accelerator:h100": "needs a cluster with that resource",
     "lossbench run --cluster ray://head.example:10001": "needs a cluster",
     "lossbench run --resume --cluster auto": "needs a cluster",
-    "lossbench run --cluster": PLACE,
     "lossbench list --coverage": "imports every framework",
 }
 """Command -> why only its options are read."""
