@@ -29,8 +29,7 @@ def tell(asked: str, run: str, seeds: int, results: Path, *, json: bool) -> None
         raise BadInput(
             subject=f"run {folder.name}", expected="cells", received="none", remedy="name a run that measured something"
         )
-    costs = costs.seeded(seeds)
-    simulation = Simulation(costs)
+    simulation = Simulation(costs.seeded(seeds) if seeds > 1 else costs)
     found = [simulation.on(nodes) for nodes in numbers]
     if json:
         rows = [
