@@ -72,11 +72,12 @@ main()
 """The command line as it is, which also says on a pipe which rows it was told are safe."""
 
 UNPRIVILEGED = """
-import ctypes, os, sys
+import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.executable, [sys.executable, "-c", *sys.argv[1:]])
 """
-"""Without CAP_DAC_OVERRIDE, so that a folder's permissions mean something to root, too."""
+"""Without CAP_DAC_OVERRIDE, so that a folder's permissions mean something to root, too; and not deaf to Ctrl-C."""
 
 WORKER = ("aborts", "segfaults", "hangs", "hoards", "prints", "forks", "answers_too_much", "worker killed")
 COORDINATOR = ("coordinator killed", "Ctrl-C", "SIGTERM, 10 s to go", "disk full", "folder read-only", "second run")
@@ -209,10 +210,11 @@ class Soak:
         attempt = self._started(["run", *ASKED, "--no-report"])
         status = attempt.wait()
         assert status == 0, attempt.saw(status)
-        self.whole, self.rows = runs.read(runs.latest(self.results)), len(attempt.acknowledged())
-        self._say(
-            f"undisturbed: {self.rows} rows, {len(self.whole.cells)} cells, {len(self.whole.measurements)} visits"
-        )
+        run = runs.latest(self.results)
+        self.whole, rows = runs.read(run), [kind for kind, _ in read_journal(run / "journal.jsonl")]
+        self.told, self.rows, self.first = rows.count("facts"), len(rows) - rows.count("facts"), rows.index("cells")
+        cells, visits = len(self.whole.cells), len(self.whole.measurements)
+        self._say(f"undisturbed: {len(rows)} rows, {cells} cells, {visits} visits")
 
     def go(self, count: int) -> None:
         """Until so many faults were made."""
@@ -248,9 +250,9 @@ class Soak:
         self.wrong.other.append(f"run {self.runs} was not whole after {MOST_ATTEMPTS} attempts")
 
     def _drawn(self) -> list[str]:
-        """One to three kinds, of which at most one ends the process; each kind comes once before any comes twice."""
+        """Two to five kinds, of which at most one ends the process; each kind comes once before any comes twice."""
         chosen: list[str] = []
-        for _ in range(self._draw.choice((1, 2, 3))):
+        for _ in range(self._draw.choice((2, 3, 4, 5))):
             if not self._deck:
                 self._deck = self._draw.sample(KINDS, len(KINDS))
             kind = self._deck.pop()
