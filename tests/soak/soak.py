@@ -198,7 +198,8 @@ class Attempt:
 class Soak:
     """Runs in one results folder, disturbed."""
 
-    def __init__(self, folder: Path, seed: int, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, seed: int, say: Callable[[str], None], asked: list[str]) -> None:
+        self._asked = asked
         self.folder, self.results, self._draw, self._say = folder, folder / "results", random.Random(seed), say
         (folder / "orders").mkdir()
         self.faults: list[Fault] = []
@@ -207,7 +208,7 @@ class Soak:
 
     def undisturbed(self) -> None:
         """What all others are held against."""
-        attempt = self._started(["run", *ASKED, "--no-report"])
+        attempt = self._started(["run", *self._asked, "--no-report"])
         status = attempt.wait()
         assert status == 0, attempt.saw(status)
         run = runs.latest(self.results)
@@ -228,7 +229,7 @@ class Soak:
             self.attempts += 1
             before = len(self.faults)
             kinds = self._drawn() if before < count else []
-            asked = ["run", *ASKED] if run is None else ["run", "--resume", run.name]
+            asked = ["run", *self._asked] if run is None else ["run", "--resume", run.name]
             attempt = self._started([*asked, "--no-report"], kinds)
             if made := [kind for kind in kinds if kind in WHOLE_ATTEMPT]:
                 self._made(made[0], 0)
@@ -250,9 +251,9 @@ class Soak:
         self.wrong.other.append(f"run {self.runs} was not whole after {MOST_ATTEMPTS} attempts")
 
     def _drawn(self) -> list[str]:
-        """Two to five kinds, of which at most one ends the process; each kind comes once before any comes twice."""
+        """Three to six kinds, of which at most one ends the process; each kind comes once before any comes twice."""
         chosen: list[str] = []
-        for _ in range(self._draw.choice((2, 3, 4, 5))):
+        for _ in range(self._draw.choice((3, 4, 5, 6))):
             if not self._deck:
                 self._deck = self._draw.sample(KINDS, len(KINDS))
             kind = self._deck.pop()
@@ -305,9 +306,7 @@ class Soak:
             worker.send_signal(signal.SIGUSR1)
         except psutil.NoSuchProcess:
             return
-        while worker.is_running() and _lines(committed) == before and attempt.process.poll() is None:
-            if worker.status() == psutil.STATUS_ZOMBIE:
-                break
+        while attempt.process.poll() is None and _lines(committed) == before and _lives(worker):
             time.sleep(0.005)
         if _lines(committed) > before:
             self._made(kind, rows)
@@ -445,6 +444,13 @@ def _in_order(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     return frame.sort_values(key, ignore_index=True)
 
 
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
 def _lines(path: Path) -> int:
     return len(path.read_text().splitlines()) if path.exists() else 0
 
@@ -453,13 +459,17 @@ def _last(text: str) -> str:
     return next((line for line in reversed(text.splitlines()) if line.startswith("lossbench: ")), text[-300:])
 
 
-def soaked(count: int, seed: int, say: Callable[[str], None]) -> Soak:
-    """So many faults made, in a folder that is gone afterwards."""
+def soaked(count: int, seed: int, say: Callable[[str], None], asked: list[str] = ASKED) -> Soak:
+    """So many faults made in runs that are asked for so, in a folder that is gone afterwards."""
     with TemporaryDirectory() as temporary:
-        soak = Soak(Path(temporary), seed, say)
+        soak = Soak(Path(temporary), seed, say, asked)
         soak.undisturbed()
         soak.go(count)
     return soak
+
+
+def _asked(backends: str) -> list[str]:
+    return [backends if before == "--backend" else word for before, word in zip(["", *ASKED], ASKED, strict=False)]
 
 
 def main() -> int:
@@ -467,9 +477,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("faults", type=int, nargs="?", default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--backend", default="torch,jax", help="Of the runs; one is quicker.")
     asked = parser.parse_args()
     began = time.monotonic()
-    soak = soaked(asked.faults, asked.seed, lambda line: print(line, flush=True))
+    soak = soaked(asked.faults, asked.seed, lambda line: print(line, flush=True), _asked(asked.backend))
     wrong = soak.wrong
     print(f"\n{len(soak.faults)} faults in {soak.runs} runs, {soak.attempts} processes, seed {asked.seed}")
     for kind, times in sorted(Counter(fault.kind for fault in soak.faults).items()):
