@@ -37,11 +37,14 @@ def test_a_worker_that_dies_by_chance_is_asked_again(tmp_path: Path, monkeypatch
         assert (block.status, len(block.seconds_per_call), len(told)) == ("ok", 3, 2)
 
 
-def test_a_worker_that_dies_again_is_a_row(lane: LaneProcess) -> None:
-    before = lane.unanswered
-    assert lane.answer(cell("aborts"), 20).status == "crashed"
-    assert lane.unanswered == before + 1
-    works(lane)
+def test_a_worker_that_dies_again_is_a_row_and_its_loss_not_asked_twice_any_more() -> None:
+    told: list[str] = []
+    with a_lane(told=told.append) as lane:
+        assert lane.answer(cell("aborts"), 20).status == "crashed"
+        assert lane.answer(cell("aborts", seed=1), 20).status == "crashed"
+        assert lane.block(cell("aborts"), 1, 1, 20).status == "crashed"
+        works(lane)
+        assert (lane.unanswered, len(told)) == (3, 1)
 
 
 def test_a_fork_that_comes_back_answers_once(lane: LaneProcess) -> None:
@@ -89,7 +92,7 @@ def test_the_users_limit_of_time_is_the_shorter_one() -> None:
 def test_an_answer_too_large_to_send_is_a_row(lane: LaneProcess) -> None:
     pid = lane.pid
     answer = lane.answer(cell("answers_too_much"), 20)
-    assert answer.status == "failed"
+    assert (answer.status, answer.digest) == ("failed", "")
     assert "the answer cannot be sent: a message of" in answer.reason
     works(lane)
     assert lane.pid == pid

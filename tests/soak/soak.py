@@ -251,9 +251,9 @@ class Soak:
         self.wrong.other.append(f"run {self.runs} was not whole after {MOST_ATTEMPTS} attempts")
 
     def _drawn(self) -> list[str]:
-        """Three to six kinds, of which at most one ends the process; each kind comes once before any comes twice."""
+        """Three to seven kinds, of which at most one ends the process; each kind comes once before any comes twice."""
         chosen: list[str] = []
-        for _ in range(self._draw.choice((3, 4, 5, 6))):
+        for _ in range(self._draw.choice((3, 4, 5, 6, 7))):
             if not self._deck:
                 self._deck = self._draw.sample(KINDS, len(KINDS))
             kind = self._deck.pop()
@@ -281,35 +281,39 @@ class Soak:
 
     def _disturbed(self, attempt: Attempt, kinds: list[str], run: Path | None, known: set[Path]) -> None:
         """Commits the faults one after the other, each at a random moment of what is left."""
+        committed, ordered = self.folder / "orders" / "committed", list[tuple[str, int]]()
+        committed.write_text("")
         moments = sorted(self._moment(run) for _ in kinds)
         for kind, rows in zip(kinds, moments, strict=True):
             if not attempt.reached(rows):
-                return
+                break
             time.sleep(self._draw.choice((0, self._draw.uniform(0, 0.3))))
-            if kind in WORKER:
-                self._at_a_worker(attempt, kind, rows)
-            else:
+            if kind not in WORKER:
                 self._at_the_coordinator(attempt, kind, rows, known)
+            elif self._at_a_worker(attempt, kind):
+                ordered.append((kind, rows))
+        attempt.wait()
+        done = Counter(committed.read_text().split("\n"))
+        for kind, rows in ordered:
+            if kind == "worker killed" or done[kind]:
+                done[kind] -= 1
+                self._made(kind, rows)
 
-    def _at_a_worker(self, attempt: Attempt, kind: str, rows: int) -> None:
+    def _at_a_worker(self, attempt: Attempt, kind: str) -> bool:
+        """Whether it was ordered; it is committed in what the worker computes next."""
         workers = attempt.workers()
         if not workers:
-            return
-        worker, committed = self._draw.choice(workers), self.folder / "orders" / "committed"
+            return False
+        worker = self._draw.choice(workers)
         try:
             if kind == "worker killed":
                 worker.kill()
-                self._made(kind, rows)
-                return
-            before = _lines(committed)
-            (self.folder / "orders" / str(worker.pid)).write_text(kind)
-            worker.send_signal(signal.SIGUSR1)
+            else:
+                (self.folder / "orders" / str(worker.pid)).write_text(kind)
+                worker.send_signal(signal.SIGUSR1)
         except psutil.NoSuchProcess:
-            return
-        while attempt.process.poll() is None and _lines(committed) == before and _lives(worker):
-            time.sleep(0.005)
-        if _lines(committed) > before:
-            self._made(kind, rows)
+            return False
+        return True
 
     def _at_the_coordinator(self, attempt: Attempt, kind: str, rows: int, known: set[Path]) -> None:
         process, found = attempt.process, sorted(set(runs.recorded(self.results)) - known)
@@ -442,17 +446,6 @@ def compared(whole: Tables, tables: Tables, run: Path) -> tuple[int, int, list[s
 
 def _in_order(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     return frame.sort_values(key, ignore_index=True)
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
-
-
-def _lines(path: Path) -> int:
-    return len(path.read_text().splitlines()) if path.exists() else 0
 
 
 def _last(text: str) -> str:

@@ -32,11 +32,12 @@ UNBOUNDED: Final = Bounds()
 
 
 class LaneLost(Exception):  # noqa: N818 - an outcome that becomes a row
-    """There is no answer; what the row says instead."""
+    """There is no answer; what the row says instead. by_chance: it may not come again."""
 
-    def __init__(self, status: str, reason: str, trace: str = "") -> None:
+    def __init__(self, status: str, reason: str, trace: str = "", *, by_chance: bool = False) -> None:
         super().__init__(reason)
         self.status, self.reason, self.trace = cast(Status, status), reason, trace
+        self.by_chance = by_chance or status == "crashed"
 
 
 class LaneProcess:
@@ -64,6 +65,7 @@ class LaneProcess:
         self._failed_starts = 0
         self._printed = ""
         self._bounds, self._told, self.unanswered = bounds, told, 0
+        self._deadly: set[str] = set()
 
     def __enter__(self) -> Self:
         self.start()
@@ -117,7 +119,7 @@ class LaneProcess:
                 try:
                     self._greet(time.monotonic() + limit_seconds)
                 except LaneLost as lost:
-                    if last or lost.status != "crashed" or self._refusal is not None:
+                    if last or not lost.by_chance or self._refusal is not None:
                         raise
                     self._told(lost.reason)
         assert self._greeting is not None, "greeted, or raised"
@@ -224,15 +226,23 @@ class LaneProcess:
         return Answer(**{**reply, "printed": self._child.printed})
 
     def _asked(self, request: Mapping[str, Any], limit_seconds: float) -> Any:
-        """What a worker says to it, a second one where the first died at it. Raises LaneLost."""
+        """What a worker says to it, a second one where the first died at it. Raises LaneLost.
+
+        What died twice at one loss is not asked twice for that loss again: each time costs a framework's start.
+        """
+        loss = request["cell"]["case"]["loss"] if "cell" in request else request["loss"]
         try:
             try:
                 return self._call(request, limit_seconds)
             except LaneLost as lost:
-                if lost.status != "crashed" or self._refusal is not None:
+                if not lost.by_chance or self._refusal is not None or loss in self._deadly:
                     raise
                 self._told(lost.reason)
+            try:
                 return self._call(request, limit_seconds)
+            except LaneLost:
+                self._deadly.add(loss)
+                raise
         except LaneLost:
             self.unanswered += 1
             raise
@@ -276,5 +286,5 @@ class LaneProcess:
             raise BadInput(**reply["bad_input"])
         for status in ("unsupported", "failed"):
             if status in reply:
-                raise LaneLost(status, reply[status], reply.get("traceback", ""))
+                raise LaneLost(status, reply[status], reply.get("traceback", ""), by_chance=reply.get("unsent", False))
         return reply["ok"]

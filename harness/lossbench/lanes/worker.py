@@ -155,7 +155,7 @@ def serve(channel: Channel, worker: Replies) -> None:
         except WireClosedError:
             return
         except WireError as error:  # nothing of it was sent
-            channel.send({"failed": f"the answer cannot be sent: {error}"})
+            channel.send({"failed": f"the answer cannot be sent: {error}", "unsent": True})
 
 
 def _end_with_parent() -> None:
