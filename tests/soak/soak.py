@@ -40,6 +40,7 @@ ASKED = [
     "--profile", "quick", "--loss", "mse,huber", "--backend", "torch,jax", "--mode", "eager",
     "--dtype", "float32,float64", "--seconds", "0.5", "--memory-limit", "2GiB", "--time-limit", "20", "--no-practice",
 ]  # fmt: skip
+FAULTS_AT_ONCE = 5
 MOST_ATTEMPTS = 60
 """Of one run, until it is whole."""
 VOLATILE = {"prepare_seconds", "compile_seconds", "first_call_seconds", "peak_bytes", "facts", "printed"}
@@ -203,7 +204,7 @@ class Soak:
         self.folder, self.results, self._draw, self._say = folder, folder / "results", random.Random(seed), say
         (folder / "orders").mkdir()
         self.faults: list[Fault] = []
-        self.wrong, self._deck = Wrong(), list[str]()
+        self.wrong, self._decks = Wrong(), dict[tuple[str, ...], list[str]]()
         self.runs = self.attempts = 0
 
     def undisturbed(self) -> None:
@@ -251,16 +252,17 @@ class Soak:
         self.wrong.other.append(f"run {self.runs} was not whole after {MOST_ATTEMPTS} attempts")
 
     def _drawn(self) -> list[str]:
-        """Three to seven kinds, of which at most one ends the process; each kind comes once before any comes twice."""
-        chosen: list[str] = []
-        for _ in range(self._draw.choice((3, 4, 5, 6, 7))):
-            if not self._deck:
-                self._deck = self._draw.sample(KINDS, len(KINDS))
-            kind = self._deck.pop()
-            chosen.append(kind)
-            if kind in ENDS:
-                break
-        return chosen
+        """Some that leave the process alive and mostly one that ends it; each comes once before any comes twice."""
+        chosen = [self._dealt(tuple(kind for kind in KINDS if kind not in ENDS)) for _ in range(FAULTS_AT_ONCE)]
+        if "import raises" in chosen:  # then there is no worker to disturb
+            chosen = [kind for kind in chosen if kind not in WORKER]
+        return [*chosen, self._dealt(ENDS)] if self._draw.random() < 0.8 else chosen
+
+    def _dealt(self, kinds: tuple[str, ...]) -> str:
+        deck = self._decks.setdefault(kinds, [])
+        if not deck:
+            deck += self._draw.sample(kinds, len(kinds))
+        return deck.pop()
 
     def _started(self, arguments: list[str], kinds: list[str] | None = None) -> Attempt:
         asked = kinds or []

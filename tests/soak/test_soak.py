@@ -20,11 +20,8 @@ import os, time
 import torch
 
 def hangs(y_true, y_pred):
-    print("here", flush=True)
+    print("from now on it hangs", flush=True)
     time.sleep(600)
-
-def aborts(y_true, y_pred):
-    os.abort()
 
 def forks(y_true, y_pred):
     os.fork()
@@ -69,25 +66,22 @@ def test_a_framework_that_cannot_be_imported_is_said_and_made_good_by_resuming(t
 
 
 def test_what_a_users_function_does_costs_that_function(tmp_path: Path) -> None:
-    """Aborts, hangs, forks and prints, each beside the others; SIGTERM while one hangs ends the run at once."""
+    """Forks and prints, beside each other; SIGTERM while one hangs ends the run at once."""
     (tmp_path / "own.py").write_text(OWN)
     arguments = [sys.executable, "-m", "lossbench", "run", "--no-report", "--suite", "own.py", "--mode", "eager"]
     few = ["--profile", "quick", "--seconds", "0.1", "--backend", "torch"]
     done = subprocess.run(
-        [*arguments, *few, "--loss", "aborts,forks,prints"], cwd=tmp_path, capture_output=True, text=True,
+        [*arguments, *few, "--loss", "forks,prints"], cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 2, "a function that cannot be used as a loss"
+    assert done.returncode == 0, done.stderr
     cells = runs.read(runs.latest(tmp_path / "results")).cells
-    assert {loss: set(rows["status"]) for loss, rows in cells.groupby("loss")} == {
-        "aborts": {"crashed"}, "forks": {"ok"}, "prints": {"ok"},
-    }  # fmt: skip
-    assert "crashed: the worker was killed by SIGABRT" in done.stdout
+    assert {loss: set(rows["status"]) for loss, rows in cells.groupby("loss")} == {"forks": {"ok"}, "prints": {"ok"}}
     assert set(cells.loc[cells["loss"] == "prints", "printed"].str.len()) == {2000}
     with subprocess.Popen(
         [*arguments, *few, "--loss", "hangs"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         logs: list[Path] = []
-        while not any("here" in log.read_text() for log in logs):
+        while not any("from now on it hangs" in log.read_text() for log in logs):
             assert process.poll() is None
             logs = sorted(tmp_path.glob("results/*/logs/*.log"))
         process.send_signal(signal.SIGTERM)

@@ -160,8 +160,9 @@ class Child:
         The end of the process is awaited, too: something that it forked may hold the socket open.
         """
         with selectors.DefaultSelector() as selector, _ending(self._process.pid) as ending:
-            for source in (self._channel, self._output, *ending):
-                selector.register(source, selectors.EVENT_READ)
+            selector.register(self._channel, selectors.EVENT_READ)
+            for descriptor in (self._output, *ending):
+                selector.register(descriptor, selectors.EVENT_READ)
             while True:
                 left_seconds = deadline - time.monotonic()
                 if left_seconds <= 0:
