@@ -39,7 +39,7 @@ def test_cells_without_an_answer_are_asked_again(tmp_path: Path, undisturbed: An
     same(again, undisturbed[1].tables)
 
 
-@pytest.mark.parametrize("status", ["crashed", "timeout"])
+@pytest.mark.parametrize("status", ["crashed", "timeout", "skipped"])
 def test_visits_without_an_answer_are_made_again(tmp_path: Path, undisturbed: Any, status: str) -> None:
     folder, lost = RunFolder.create(tmp_path), a_plan().cells[5]
     tables = go(folder, FakeLanes(faults={lost.id: status})).tables

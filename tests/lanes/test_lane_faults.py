@@ -111,6 +111,8 @@ def test_a_framework_that_cannot_be_imported_is_said_in_each_cell() -> None:
         with pytest.raises(LaneLost, match=r"libfake\.so"):
             lane.ready()
         answers = [lane.answer(cell("good"), 20) for _ in range(3)]
+        block = lane.block(cell("good"), 1, 1, 20)
+    assert block.status == "skipped", "nothing was timed, and the cell is not to blame"
     assert {answer.status for answer in answers} == {"failed"}
     assert {answer.digest for answer in answers} == {""}
     assert "does not start: ImportError: libfake.so: cannot open shared object file" in answers[0].reason

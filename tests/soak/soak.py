@@ -29,7 +29,7 @@ import psutil
 from lossbench.record import run as runs
 from lossbench.record.frames import Tables
 from lossbench.record.journal import read as read_journal
-from lossbench.record.lost import GONE, no_answer
+from lossbench.record.lost import NOT_VISITED, no_answer
 from lossbench.record.tables import TABLES
 
 HERE = Path(__file__).parent
@@ -403,7 +403,7 @@ class Soak:
         """Whether something of it was not answered."""
         tables = runs.read(run)
         cells = tables.cells[["status", "digest"]].to_dict("records")
-        return any(no_answer(row) for row in cells) or bool(tables.measurements["status"].isin(GONE).any())
+        return any(no_answer(row) for row in cells) or bool(tables.measurements["status"].isin(NOT_VISITED).any())
 
     def _compared(self, run: Path) -> None:
         lost, doubled, other = compared(self.whole, runs.read(run), run)
@@ -438,7 +438,7 @@ def compared(whole: Tables, tables: Tables, run: Path) -> tuple[int, int, list[s
     measured = Counter(
         (row["cell"], row["visit"])
         for kind, row in read_journal(run / "journal.jsonl")
-        if kind == "measurements" and row["status"] not in GONE
+        if kind == "measurements" and row["status"] not in NOT_VISITED
     )
     doubled += (measured - Counter(set(measured))).total()
     if runs.manifest(run)["state"] != "finished":

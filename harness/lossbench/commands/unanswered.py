@@ -6,7 +6,7 @@ from typing import Final
 
 from lossbench.bench.asked_again import FACT
 from lossbench.record.frames import Tables
-from lossbench.record.lost import GONE, no_answer
+from lossbench.record.lost import NOT_VISITED, no_answer
 from lossbench.spec.plain import plain
 
 MOST_SHOWN: Final = 4
@@ -17,7 +17,7 @@ def sentences(tables: Tables, run: str) -> list[str]:
     """One for each lane and reason, the commonest first, and what to do; none where every worker lived."""
     cells, blocks = tables.cells, tables.measurements
     lost = cells[[no_answer(row) for row in cells[["status", "digest"]].to_dict("records")]]
-    cut = blocks[blocks["status"].isin(GONE)]
+    cut = blocks[blocks["status"].isin(NOT_VISITED)]
     found = []
     for rows, what in ((lost, "cells"), (cut, "visits")):
         for (lane, status, reason), count in rows[["lane", "status", "reason"]].value_counts().items():

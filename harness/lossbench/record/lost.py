@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 GONE: Final = ("crashed", "timeout")
+NOT_VISITED: Final = (*GONE, "skipped")
+"""Of a visit: skipped is one for which there was no worker."""
 
 
 def no_answer(row: Mapping[str, Any]) -> bool:

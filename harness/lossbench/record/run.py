@@ -25,7 +25,7 @@ from lossbench.record.frames import Tables
 from lossbench.record.journal import Journal, unwritable
 from lossbench.record.journal import read as read_journal
 from lossbench.record.lock import hold
-from lossbench.record.lost import GONE, no_answer
+from lossbench.record.lost import NOT_VISITED, no_answer
 from lossbench.record.naming import run_id
 from lossbench.record.tables import SCHEMA_VERSION, TABLES, Row
 from lossbench.spec.errors import BadInput, RunDamaged
@@ -112,7 +112,7 @@ class RunFolder:
                 judged.add(row["case"])
             elif kind == "cells":
                 cells[row["cell"]] = row
-            elif kind == "measurements" and row["status"] not in GONE:
+            elif kind == "measurements" and row["status"] not in NOT_VISITED:
                 blocks.add((row["cell"], row["visit"]))
         open_cases = {row["case"] for row in cells.values() if no_answer(row)}
         return Done(

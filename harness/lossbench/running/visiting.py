@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lossbench.lanes.measurement import Block
-from lossbench.record.lost import GONE
+from lossbench.record.lost import NOT_VISITED
 from lossbench.record.run import RunFolder
 from lossbench.running import rows
 from lossbench.running.contract import Timing, Worker
@@ -67,7 +67,7 @@ class Visiting:
     def recall(self, block: Mapping[str, Any]) -> None:
         """A journaled block: a resumed cell keeps its number of loops, so that its samples stay comparable."""
         cell = block["cell"]
-        if block["status"] in GONE:
+        if block["status"] in NOT_VISITED:
             return  # it is visited again
         if block["status"] != "ok":
             self._broken.add(cell)
