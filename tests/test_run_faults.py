@@ -50,6 +50,11 @@ def test_visits_without_an_answer_are_made_again(tmp_path: Path, undisturbed: An
     same(again, undisturbed[1].tables)
 
 
+def test_nothing_is_said_of_a_run_that_came_to_no_cell(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path)
+    assert sentences(folder.finish(complete=False), folder.id) == []
+
+
 def test_what_a_loss_raised_is_not_asked_again(tmp_path: Path) -> None:
     plan = a_plan()
     folder = RunFolder.create(tmp_path)

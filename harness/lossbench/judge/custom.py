@@ -21,7 +21,7 @@ from lossbench.judge.relatives import Relative, nearest
 from lossbench.judge.verdict import Class, Level, Verdict
 from lossbench.lanes.measurement import Answer
 from lossbench.spec import inputs
-from lossbench.spec.case import Case
+from lossbench.spec.case import Case, Operation
 from lossbench.spec.errors import BadInput
 from lossbench.spec.formats import FORMATS
 from lossbench.spec.loss import Loss
@@ -101,7 +101,7 @@ def judge_custom(
         if len(lost) >= MOST_LOST:
             return lost[-1]
         params = {**loss.params, **({"reduction": reduction} if reduction else {})}
-        operation = "grad" if grad else "value"
+        operation: Operation = "grad" if grad else "value"
         answer = lane.answer_given(loss.name, binding, params, arrays, dtype, operation, limit_seconds)
         if answer.status in ("crashed", "timeout"):
             lost.append(answer)
