@@ -2,6 +2,7 @@
 PYTHON  ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && { command -v $$p; break; }; done)
 PROFILE ?= standard
 BASELINE ?= results/baseline
+FAULTS  ?= 100
 ARGS    ?=
 
 VENV  := .venv
@@ -9,7 +10,7 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-slow check lint types architecture format report gate gate-eval baseline docs docs-site page-eval mutants clean
+.PHONY: help setup bench test test-slow check lint types architecture format report gate gate-eval baseline docs docs-site page-eval mutants soak clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +64,9 @@ baseline: setup ## make the latest run the baseline (commit the result)
 
 mutants: setup ## plant numerical defects into bindings and see how many are noticed (about 10 minutes)
 	$(BIN)/python tests/mutation/check.py $(ARGS)
+
+soak: setup ## disturb real runs by FAULTS=100 random faults; nothing may be lost or doubled (about 40 minutes)
+	$(BIN)/python tests/soak/soak.py $(FAULTS) $(ARGS)
 
 docs: setup ## write the generated pages of docs/ again
 	$(BIN)/python -m lossbench.record.columns > docs/columns.md

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+import threading
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from lossbench.bench import mapping
 from lossbench.lanes.measurement import Answer
 from lossbench.spec import catalogue
+from lossbench.spec.case import Lane
 from lossbench.spec.planes import Plane, plane
 
 LOSSES = catalogue.load().losses
@@ -91,3 +95,32 @@ def test_an_answer_without_a_gradient_has_no_map_of_it(where: Plane) -> None:
     given = {"torch": Answer(status="ok", value=value), "jax": Answer(status="failed", reason="no")}
     found = mapping.rows(LOSSES["mse"], "float32", given)
     assert [(row["backend"], row["quantity"]) for row in found] == [("torch", "value")]
+
+
+class Busy:
+    """Stands in for a lane: one that is asked in vain, and one at which the user presses Ctrl-C."""
+
+    lane = Lane(backend="torch")
+
+    def __init__(self, released: threading.Event, *, presses: bool) -> None:
+        self._released, self._presses, self.came_back = released, presses, False
+
+    def answer_given(self, *_: Any) -> Answer:
+        if self._presses:
+            os.kill(os.getpid(), signal.SIGINT)
+        self._released.wait(60)
+        self.came_back = True
+        return Answer(status="skipped")
+
+
+def test_ctrl_c_does_not_wait_for_a_worker_that_hangs() -> None:
+    released = threading.Event()
+    lanes = {name: Busy(released, presses=name == "torch") for name in ("jax", "torch")}
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have it ignored
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            mapping.asked([LOSSES["mse"]], ["float32"], lanes)  # type: ignore[arg-type]
+        assert not any(lane.came_back for lane in lanes.values())
+    finally:
+        signal.signal(signal.SIGINT, before)
+        released.set()

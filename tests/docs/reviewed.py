@@ -34,6 +34,7 @@ PARSED = {
     "lossbench run --profile agreement": LONG,
     "lossbench calibrate --long": LONG,
     "lossbench gate --base baseline": LONG,
+    "lossbench run --loss huber --memory-limit 4GiB --time-limit 60": ELSEWHERE.format("lanes/test_lane_faults.py"),
     "lossbench plan --detect 3%": ELSEWHERE.format("pairing/test_rates.py"),
     "lossbench hunt --loss log_cosh --backend tensorflow --budget 60s": FOUND,
     "lossbench hunt --loss log_cosh --backend torch --dtype float32 --budget 60s": FOUND,

@@ -174,3 +174,26 @@ def test_an_impossible_shape_is_unusable() -> None:
     found = judged(flattened)
     assert found.exit_status == 2
     assert "(12,)" in next(c.reason for c in found.checks if c.check == "shape")
+
+
+class DyingLane:
+    """Whatever it is asked, it dies or hangs of it."""
+
+    def __init__(self, status: str) -> None:
+        self.status, self.asked = status, 0
+
+    def answer_given(self, *_: Any, **__: Any) -> Answer:
+        self.asked += 1
+        return Answer(status=self.status, reason="as told")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", ["crashed", "timeout"])
+@pytest.mark.parametrize("like", ["", "mse"])
+def test_a_function_that_ends_its_worker_is_soon_not_asked_further(status: str, like: str) -> None:
+    """Each time would cost a framework's start, or the whole limit, for each of a hundred relatives."""
+    lane = DyingLane(status)
+    losses = [loss(f"other{n}", _squared) for n in range(10)]
+    result = judge_custom(MINE, "torch-cpu-eager", lane, catalogue=[MSE, *losses], like=like)
+    assert lane.asked == 3
+    assert result.exit_status == (1 if like else 2)
+    assert "as told" in result.checks[0].reason

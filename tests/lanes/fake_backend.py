@@ -9,11 +9,13 @@ import signal
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lossbench import Binding, Loss, domains
+from lossbench.lanes import wire
 from lossbench.lanes.backends.base import Backend
 
 NAME = "fake_backend:FakeBackend"
@@ -86,6 +88,40 @@ class DyingBackend(FakeBackend):
         os.abort()
 
 
+class RaisingBackend(FakeBackend):
+    """One whose framework cannot be imported."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ARG002
+        raise ImportError("libfake.so: cannot open shared object file")
+
+
+class PrintingBackend(FakeBackend):
+    """One whose framework prints megabytes while it is imported."""
+
+    def __init__(self, **options: Any) -> None:
+        os.write(1, b"first words\n" + b"x" * 3_000_000)
+        os.write(2, b"y" * 3_000_000)
+        super().__init__(**options)
+
+
+class HoardingBackend(FakeBackend):
+    """One whose framework takes a gigabyte while it is imported."""
+
+    def __init__(self, **options: Any) -> None:
+        hoard()
+        super().__init__(**options)
+
+
+held: list[bytearray] = []
+
+
+def hoard() -> None:
+    """Touches a gigabyte, piece by piece, and sits on it."""
+    while len(held) < 128:
+        held.append(bytearray(b"x") * 2**23)
+    time.sleep(600)
+
+
 def good(m: Any, y_true: Any, y_pred: Any) -> Any:
     return (y_pred - y_true) ** 2
 
@@ -127,6 +163,53 @@ def hangs_with_a_child(m: Any, y_true: Any, y_pred: Any) -> Any:
     if pid:
         print(f"child {pid}", flush=True)
     time.sleep(600)
+
+
+def forks(m: Any, y_true: Any, y_pred: Any) -> Any:
+    """Both processes come back with the losses."""
+    os.fork()
+    return good(m, y_true, y_pred)
+
+
+def aborts_with_a_child(m: Any, y_true: Any, y_pred: Any) -> Any:
+    """What it forked holds all of its descriptors, the socket too."""
+    if not os.fork():
+        time.sleep(600)
+    os.abort()
+
+
+def dies_once(m: Any, y_true: Any, y_pred: Any) -> Any:
+    """As something from outside would: the first worker that comes here is killed."""
+    mark = Path(os.environ["FAKE_FOLDER"]) / "died"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return good(m, y_true, y_pred)
+
+
+def hoards(m: Any, y_true: Any, y_pred: Any) -> Any:
+    hoard()
+
+
+def hoards_in_a_child(m: Any, y_true: Any, y_pred: Any) -> Any:
+    if not os.fork():
+        hoard()
+    time.sleep(600)
+
+
+def answers_too_much(m: Any, y_true: Any, y_pred: Any) -> Any:
+    """The bound of a frame is lowered for one reply, instead of 8 GiB being made."""
+    bound, encode = wire.MAX_HEADER_BYTES, wire.encode
+
+    def over(message: Any) -> Any:
+        wire.MAX_HEADER_BYTES, wire.encode = 1, encode
+        try:
+            return encode(message)
+        finally:
+            wire.MAX_HEADER_BYTES = bound
+
+    wire.encode = over
+    return good(m, y_true, y_pred)
 
 
 def prints(m: Any, y_true: Any, y_pred: Any) -> Any:
@@ -185,6 +268,12 @@ segfaults_loss = _loss("segfaults", segfaults)
 is_killed_loss = _loss("is_killed", is_killed)
 hangs_loss = _loss("hangs", hangs)
 child_loss = _loss("hangs_with_a_child", hangs_with_a_child)
+forks_loss = _loss("forks", forks)
+aborts_with_a_child_loss = _loss("aborts_with_a_child", aborts_with_a_child)
+dies_once_loss = _loss("dies_once", dies_once)
+hoards_loss = _loss("hoards", hoards)
+hoards_in_a_child_loss = _loss("hoards_in_a_child", hoards_in_a_child)
+answers_too_much_loss = _loss("answers_too_much", answers_too_much)
 prints_loss = _loss("prints", prints)
 closes_loss = _loss("closes", closes)
 wrong_shape_loss = _loss("wrong_shape", wrong_shape)

@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -12,13 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from lossbench.record import run
+from lossbench.record.naming import run_id
 from lossbench.record.run import RunFolder
 from lossbench.spec.errors import BadInput, RunDamaged
 
 
 def fill(folder: RunFolder) -> None:
     folder.append("cells", {"cell": "a", "case": "c", "loss": "huber", "status": "ok", "shape": (16, 8)})
-    folder.append("cells", {"cell": "b", "case": "c", "loss": "huber", "status": "failed", "reason": 'no, "so"\nsaid'})
+    raised = {"status": "failed", "reason": 'no, "so"\nsaid', "digest": "of its inputs"}
+    folder.append("cells", {"cell": "b", "case": "c", "loss": "huber", **raised})
     folder.append(
         "measurements", {"cell": "a", "visit": 0, "seconds_per_call": [3.0, 1.0], "peak_bytes": 70, "loops": 2}
     )
@@ -93,6 +96,42 @@ def test_done_and_reopen(tmp_path: Path) -> None:
         assert [row["seconds_per_call"] for row in again.rows("measurements")] == [[3.0, 1.0], [2.0]]
         again.append("measurements", {"cell": "a", "visit": 2, "seconds_per_call": [4.0]})
         assert len(run.read(folder.path).measurements) == 3  # the journal, not the older Parquet
+
+
+@pytest.mark.parametrize(("status", "digest"), [("crashed", ""), ("timeout", ""), ("failed", "")])
+def test_what_had_no_answer_is_asked_again(tmp_path: Path, status: str, digest: str) -> None:
+    with RunFolder.create(tmp_path) as folder:
+        fill(folder)
+        folder.append("cells", {"cell": "d", "case": "c", "status": status, "digest": digest})
+        folder.append("measurements", {"cell": "a", "visit": 2, "status": "crashed"})
+        folder.judged("c")
+        folder.judged("e")
+        done = folder.done()
+        assert (done.cases, done.cells, done.blocks) == ({"e"}, {"a", "b"}, {("a", 0), ("a", 1)})
+        folder.append("cells", {"cell": "d", "case": "c", "status": "ok", "digest": "of its inputs"})
+        folder.append("measurements", {"cell": "a", "visit": 2, "status": "ok"})
+        done = folder.done()
+        assert (done.cases, done.cells, len(done.blocks)) == ({"c", "e"}, {"a", "b", "d"}, 3)
+
+
+@pytest.mark.parametrize(("clock", "follows"), [(2020, True), (2026, True), (2031, False)])
+def test_a_clock_that_was_set_back_does_not_hide_the_run(tmp_path: Path, clock: int, follows: bool) -> None:
+    before = tmp_path / "20260506T235959Z-ffffff"
+    before.mkdir()
+    (before / "run.json").write_text("{}")
+    name = run_id(tmp_path, datetime(clock, 5, 6, 1, 2, 3, tzinfo=UTC))
+    assert name.startswith("20260507T000000Z-" if follows else "20310506T010203Z-")
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "run.json").write_text("{}")
+    assert run.latest(tmp_path).name == name
+
+
+def test_two_runs_of_one_second_keep_their_order(tmp_path: Path) -> None:
+    made = []
+    for _ in range(5):
+        with RunFolder.create(tmp_path) as folder:
+            made.append(folder.path)
+    assert run.recorded(tmp_path) == made
 
 
 def test_second_writer_is_refused_and_a_dead_one_is_not_in_the_way(tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
 from lossbench import __version__
-from lossbench.bench import claiming, limiting, pictures
+from lossbench.bench import asked_again, claiming, limiting, pictures
 from lossbench.bench.judging import bench_of
 from lossbench.bench.pool import Pool
 from lossbench.bench.together import threads
 from lossbench.judge.custom import CustomResult, judge_custom
 from lossbench.lanes import schedule
 from lossbench.lanes.backends import backend_class
+from lossbench.lanes.bounds import Bounds
 from lossbench.lanes.process import LaneProcess
 from lossbench.plugin import Outcome, execute, interrupted
 from lossbench.record.run import RunFolder
@@ -56,6 +57,13 @@ class Request:
     threads: int = 1
     seconds: float = 0.0
     practice: bool = True
+    memory_limit_bytes: int = 0
+    limit_seconds: float = 0.0
+
+    @property
+    def bounds(self) -> Bounds:
+        """Of each worker."""
+        return Bounds(memory_bytes=self.memory_limit_bytes, seconds=self.limit_seconds)
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:
@@ -159,7 +167,7 @@ def _carried_out(
     cases = len({cell.case.id for cell in bench.plan.cells})
     with (
         bench_of(bench.catalogue, bench.suites, cases) as (judge, judges),
-        Pool(bench.suites, folder.path / "logs") as pool,
+        Pool(bench.suites, folder.path / "logs", bounds=bench.request.bounds, told=asked_again.teller(folder)) as pool,
     ):
         with wall.phase(), wall.during("start_up"):
             if elsewhere is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Final
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lossbench.bench import curving
+from lossbench.bench.together import threads
 from lossbench.judge.elements import Known, compare, ulp_distance
 from lossbench.judge.oracle import evaluate
 from lossbench.judge.verdict import USUAL, Quantity
@@ -61,8 +62,8 @@ def asked(
                     )
         return found
 
-    with ThreadPoolExecutor() as threads:
-        return dict(zip(lanes, threads.map(through, lanes.values()), strict=True))
+    with threads() as pool:
+        return dict(zip(lanes, pool.map(through, lanes.values()), strict=True))
 
 
 def curve_of(answer: Answer | None) -> Answer | None:
@@ -93,7 +94,7 @@ def measured(
 
     judges: where `judge` runs, here if None.
     """
-    with ThreadPoolExecutor(1) as here:
+    with threads(1) as here:
         pending = []
         for dtype in dtypes:
             for loss in losses:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 
 from lossbench.bench import curving, mapping
+from lossbench.bench.asked_again import unanswered
 from lossbench.bench.judging import RunJudge, map_plane
 from lossbench.bench.together import threads
 from lossbench.lanes.measurement import Answer
@@ -26,9 +27,11 @@ def take(
 ) -> None:
     """Rows of the curves and maps tables of the chosen losses, once a run; each lane in a thread of its own.
 
+    Where a lane gave no answer a resumed run takes them again.
+
     lanes: by backend. dtypes: of the maps. judges: processes that judge the maps, this one if None.
     """
-    drawn = folder.done().cases
+    drawn, before = folder.done().cases, unanswered(lanes)
     losses = [loss for loss in chosen if not isinstance(loss, UserLoss)]
     planes = mapping.asked(losses, dtypes if "maps" not in drawn else (), lanes)
 
@@ -46,9 +49,11 @@ def take(
         answers = {backend: answer for backend, every in found.items() if (answer := every[loss.name]) is not None}
         for row in curving.points(loss, answers):
             folder.append("curves", row)
-        folder.judged(f"curve of {loss.name}")
+        if unanswered(lanes) == before:
+            folder.judged(f"curve of {loss.name}")
     judge = RunJudge(catalogue).map_plane if judges is None else map_plane
     for rows in mapping.measured(losses, dtypes, planes, judge, judges):
         for row in rows:
             folder.append("maps", row)
-    folder.judged("maps")
+    if unanswered(lanes) == before:
+        folder.judged("maps")

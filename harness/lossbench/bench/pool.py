@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from lossbench.lanes.backends import backend_class
-from lossbench.lanes.process import LaneLost, LaneProcess
+from lossbench.lanes.bounds import Bounds
+from lossbench.lanes.process import UNBOUNDED, LaneLost, LaneProcess
 from lossbench.spec.case import Lane
 from lossbench.spec.plan import Plan
 
@@ -24,11 +25,19 @@ MANY_CELLS: Final = 2000
 class Pool:
     """At most one worker a lane, and where asked for a second one; all end with the pool.
 
-    suites: files beyond the built-in suites. logs: folder for what the workers print.
+    suites: files beyond the built-in suites. logs: folder for what the workers print. bounds: of each worker.
+    told: hears of a lane whose worker died and was asked again, and why it died.
     """
 
-    def __init__(self, suites: Sequence[Path] = (), logs: Path | None = None) -> None:
-        self._suites, self._logs = tuple(suites), logs
+    def __init__(
+        self,
+        suites: Sequence[Path] = (),
+        logs: Path | None = None,
+        *,
+        bounds: Bounds = UNBOUNDED,
+        told: Callable[[Lane, str], None] = lambda *_: None,
+    ) -> None:
+        self._suites, self._logs, self._bounds, self._told = tuple(suites), logs, bounds, told
         if logs is not None:
             logs.mkdir(parents=True, exist_ok=True)
         self._lanes: dict[tuple[Lane, bool], LaneProcess] = {}
@@ -39,7 +48,8 @@ class Pool:
         with self._guard:
             if (lane, second) not in self._lanes:
                 log = self._logs / f"{lane.id}{'-second' if second else ''}.log" if self._logs else None
-                self._lanes[lane, second] = LaneProcess(lane, self._suites, log)
+                told = partial(self._told, lane)
+                self._lanes[lane, second] = LaneProcess(lane, self._suites, log, bounds=self._bounds, told=told)
             process = self._lanes[lane, second]
         process.start()
         return process

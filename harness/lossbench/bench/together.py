@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def threads() -> Iterator[ThreadPoolExecutor]:
+def threads(most: int | None = None) -> Iterator[ThreadPoolExecutor]:
     """Waits for them at its end; not where something was raised, so that Ctrl-C need not wait for their workers."""
-    pool = ThreadPoolExecutor()
+    pool = ThreadPoolExecutor(most)
     try:
         yield pool
     except BaseException:

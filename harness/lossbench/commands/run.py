@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from rich.console import Console
 from lossbench.bench import carry as benches
 from lossbench.bench import surroundings, training
 from lossbench.bench.carry import Request
+from lossbench.commands import unanswered
 from lossbench.commands.clustered import machines
 from lossbench.commands.ending import terminable
 from lossbench.commands.options import (
@@ -34,6 +36,7 @@ from lossbench.commands.runs import run_folder
 from lossbench.judge import ledger
 from lossbench.judge.custom import CustomResult
 from lossbench.lanes.backends import BACKENDS
+from lossbench.lanes.bounds import bytes_of
 from lossbench.plugin import INTERRUPTED, Outcome
 from lossbench.practice import section
 from lossbench.record.run import RunFolder
@@ -50,6 +53,12 @@ Operations = Annotated[str, typer.Option("--operation", help="value, grad, grad_
 Seed = Annotated[int, typer.Option("--seed", help="Of the inputs and of the schedule.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Intra-op threads of each worker.")]
 Seconds = Annotated[float, typer.Option("--seconds", min=0, help="Timed calls in all; 0: the profile's own.")]
+MemoryLimit = Annotated[
+    str, typer.Option("--memory-limit", help="Of each worker, like 4GiB; one that holds more is ended.")
+]
+TimeLimit = Annotated[
+    float, typer.Option("--time-limit", min=0, help="Seconds for one answer of a worker; 0: 180, of curves 60.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with RUN, or with the latest run, where it stopped.")]
 NoPractice = Annotated[bool, typer.Option("--no-practice", help="Leave out the training runs.")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Keep the tables, write no report.")]
@@ -78,6 +87,8 @@ def command(
     seed: Seed = 0,
     threads: Threads = 1,
     seconds: Seconds = 0.0,
+    memory_limit: MemoryLimit = "",
+    time_limit: TimeLimit = 0.0,
     resume: Resume = False,
     results: Results = RESULTS,
     reports: Reports = REPORTS,
@@ -101,9 +112,17 @@ def command(
         raise BadInput(
             subject="run", expected="options alone", received=repr(run), remedy="add --resume to go on with a run"
         )
+    memory_bytes = bytes_of(memory_limit)
     if resume:
         folder = RunFolder.open(run_folder(results, run))
-        bench = benches.prepare(benches.request_of(folder))
+        asked = benches.request_of(folder)
+        bench = benches.prepare(
+            replace(
+                asked,
+                memory_limit_bytes=memory_bytes or asked.memory_limit_bytes,
+                limit_seconds=time_limit or asked.limit_seconds,
+            )
+        )
     else:
         backends = words(backend) and chosen("--backend", backend, tuple(BACKENDS))
         bench = benches.prepare(
@@ -111,7 +130,7 @@ def command(
                 profile=profile, losses=words(loss), backends=backends, dtypes=words(dtype),
                 regimes=words(regime), modes=words(mode), operations=words(operation),
                 suites=tuple(str(path.resolve()) for path in suite), seed=seed, threads=threads, seconds=seconds,
-                practice=not no_practice,
+                practice=not no_practice, memory_limit_bytes=memory_bytes, limit_seconds=time_limit,
             )
         )  # fmt: skip
     trained = training.prepare(bench)
@@ -162,6 +181,7 @@ def _record(
         "report": str(written) if written else None,
         "exit_status": status,
         "sentence": outcome.sentence,
+        "unanswered": unanswered.sentences(outcome.tables, folder.id),
         "statuses": cells["status"].value_counts().to_dict(),
         "classes": oracle["class"].replace("", "not compared").value_counts().to_dict(),
         "custom": [
@@ -197,6 +217,8 @@ def _say(
     line(f"{len(cells)} cells: {counts}")
     agreement = outcome.tables.agreement
     classes = agreement.loc[agreement["against"] == "oracle", "class"].replace("", "not compared").value_counts()
+    for told in unanswered.sentences(outcome.tables, folder.id):
+        line(told, "yellow")
     line("against the oracle: " + ", ".join(f"{n} {name}" for name, n in classes.items()))
     line(f"tables   {_shown(folder.path)}")
     names = list(dict.fromkeys(cells["loss"]))

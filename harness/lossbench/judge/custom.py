@@ -21,13 +21,15 @@ from lossbench.judge.relatives import Relative, nearest
 from lossbench.judge.verdict import Class, Level, Verdict
 from lossbench.lanes.measurement import Answer
 from lossbench.spec import inputs
-from lossbench.spec.case import Case
+from lossbench.spec.case import Case, Operation
 from lossbench.spec.errors import BadInput
 from lossbench.spec.formats import FORMATS
 from lossbench.spec.loss import Loss
 from lossbench.spec.regimes import REGIMES
 
 SHAPE: Final = (4, 3)
+MOST_LOST: Final = 3
+"""Answers at which the function ended its process or hung: it is not asked further, each costs a start or its limit."""
 ALWAYS_FATAL: Final = ("defect", "api")
 UNUSABLE: Final = ("runs", "shape", "connected")
 
@@ -93,9 +95,17 @@ def judge_custom(
     """
     binding = loss.bindings_of(lane_id.partition("-")[0])[0].name
 
+    lost: list[Answer] = []
+
     def ask(arrays: Mapping[str, npt.NDArray[Any]], dtype: str, grad: bool, reduction: str = "") -> Answer:
+        if len(lost) >= MOST_LOST:
+            return lost[-1]
         params = {**loss.params, **({"reduction": reduction} if reduction else {})}
-        return lane.answer_given(loss.name, binding, params, arrays, dtype, "grad" if grad else "value", limit_seconds)
+        operation: Operation = "grad" if grad else "value"
+        answer = lane.answer_given(loss.name, binding, params, arrays, dtype, operation, limit_seconds)
+        if answer.status in ("crashed", "timeout"):
+            lost.append(answer)
+        return answer
 
     if like:
         names = tuple(regimes) if regimes is not None else tuple(REGIMES)

@@ -17,11 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import lossbench
+from lossbench.lanes import bounds
 from lossbench.lanes.wire import Channel, WireClosedError, WireError, encode
 
 WORKER: Final = "lossbench.lanes.worker"
@@ -41,10 +42,16 @@ class ChildLost(Exception):  # noqa: N818 - an outcome that becomes a row
 
 
 class Child:
-    """One running worker. module: what its process runs, given `--fd N`."""
+    """One running worker. module: what its process runs, given `--fd N`. memory_bytes: that it may hold; 0: any."""
 
     def __init__(
-        self, interpreter: str, environ: Mapping[str, str], log_path: Path | None, *, module: str = WORKER
+        self,
+        interpreter: str,
+        environ: Mapping[str, str],
+        log_path: Path | None,
+        *,
+        module: str = WORKER,
+        memory_bytes: int = 0,
     ) -> None:
         ours, theirs = socket.socketpair()
         package = str(Path(lossbench.__file__).resolve().parents[1])
@@ -78,6 +85,7 @@ class Child:
         self._output = self._process.stdout.fileno()
         os.set_blocking(self._output, False)
         self._channel = Channel(ours)
+        self._memory_bytes, self._watch = memory_bytes, bounds.Watch(self._process.pid)
         self._log_path, self._logged_bytes = log_path, 0
         self._said = bytearray()
         self._tail = bytearray()
@@ -147,19 +155,35 @@ class Child:
         self._temporary.cleanup()
 
     def _await(self, deadline: float) -> None:
-        """Returns when the socket has something to read; drains the child's output meanwhile."""
-        with selectors.DefaultSelector() as selector:
+        """Returns when the socket has something to read; drains the child's output meanwhile, and looks at its memory.
+
+        The end of the process is awaited, too: something that it forked may hold the socket open.
+        """
+        with selectors.DefaultSelector() as selector, _ending(self._process.pid) as ending:
             selector.register(self._channel, selectors.EVENT_READ)
-            selector.register(self._output, selectors.EVENT_READ)
+            for descriptor in (self._output, *ending):
+                selector.register(descriptor, selectors.EVENT_READ)
             while True:
                 left_seconds = deadline - time.monotonic()
                 if left_seconds <= 0:
                     raise TimeoutError
-                ready = [key.fileobj for key, _ in selector.select(left_seconds)]
+                pause_seconds = min(left_seconds, bounds.LOOK_SECONDS) if self._memory_bytes else left_seconds
+                ready = [key.fileobj for key, _ in selector.select(pause_seconds)]
                 if self._output in ready and not self._drain():
                     selector.unregister(self._output)  # closed: the socket tells the rest
                 if self._channel in ready:
                     return
+                if ending and ending[0] in ready:
+                    self._died()
+                if self._memory_bytes and (held := self._watch.held_bytes()) > self._memory_bytes:
+                    self._over(held)
+
+    def _over(self, held_bytes: int) -> NoReturn:
+        self._drain()
+        self.kill()
+        limit = bounds.said(self._memory_bytes)
+        reason = f"out of memory: the worker held {bounds.said(held_bytes)}, its limit is {limit}; killed"
+        raise ChildLost("crashed", reason, self._words())
 
     def _drain(self) -> bool:
         """Reads what there is, without waiting. False where the pipe is closed."""
@@ -179,19 +203,22 @@ class Child:
         room = MAX_LOG_BYTES - self._logged_bytes
         if self._log_path is None or room <= 0:
             return
-        with self._log_path.open("ab") as log:
-            log.write(data[:room])
-            if len(data) >= room:
-                log.write(b"\n... more was printed; the log ends here\n")
+        try:
+            with self._log_path.open("ab") as log:
+                log.write(data[:room])
+                if len(data) >= room:
+                    log.write(b"\n... more was printed; the log ends here\n")
+        except OSError:  # a full disk must end the run at a row, which says so, and not at somebody's print
+            self._log_path = None
         self._logged_bytes += len(data)
 
-    def _overdue(self, deadline: float) -> None:
+    def _overdue(self, deadline: float) -> NoReturn:
         self._drain()
         self.kill()
         late = max(0.0, time.monotonic() - deadline)
         raise ChildLost("timeout", f"no answer within the time limit; killed {late:.1f} s after it", self._words())
 
-    def _died(self) -> None:
+    def _died(self) -> NoReturn:
         try:
             code = self._process.wait(EXIT_SECONDS)
         except subprocess.TimeoutExpired:
@@ -199,6 +226,8 @@ class Child:
             raise ChildLost("crashed", "the worker closed its connection", self._words()) from None
         self.kill()
         how = f"killed by {signal_name(-code)}" if code < 0 else f"exited with status {code}"
+        if code == -signal.SIGKILL:
+            how += ", by somebody or by the system for want of memory"
         lines = [line for line in self._words().splitlines() if not TRACE_NOISE.match(line)][-3:]
         said = f": {' | '.join(lines)[-400:]}" if lines else ""
         raise ChildLost(
@@ -208,6 +237,20 @@ class Child:
     def _words(self) -> str:
         """The last of what the child printed."""
         return self._tail.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def _ending(pid: int) -> Iterator[tuple[int, ...]]:
+    """A descriptor that can be read from once the process has ended, where the system has that."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        yield ()
+        return
+    try:
+        yield (descriptor,)
+    finally:
+        os.close(descriptor)
 
 
 def signal_name(number: int) -> str:

@@ -1,20 +1,22 @@
 """A lane as a worker process: a context manager that answers about cells and survives its worker.
 
 A worker that raises, aborts, prints, hangs or is killed costs the cell it was at, whose answer says so; the
-next cell gets a new worker. `start` returns at once, so that several lanes import their frameworks together.
+next cell gets a new worker. One that died is asked for once more first, anew: what came from outside does not come
+again. `start` returns at once, so that several lanes import their frameworks together.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
 from lossbench.lanes.backends import backend_class
+from lossbench.lanes.bounds import Bounds
 from lossbench.lanes.child import Child, ChildLost
 from lossbench.lanes.clock import LaneClock
 from lossbench.lanes.measurement import Answer, Block, Status
@@ -26,24 +28,34 @@ START_LIMIT_SECONDS: Final = 180.0
 ANSWER_LIMIT_SECONDS: Final = 60.0
 BLOCK_TARGET_SECONDS: Final = 2e-3
 MAX_FAILED_STARTS: Final = 3
+UNBOUNDED: Final = Bounds()
 
 
 class LaneLost(Exception):  # noqa: N818 - an outcome that becomes a row
-    """There is no answer; what the row says instead."""
+    """There is no answer; what the row says instead. by_chance: it may not come again."""
 
-    def __init__(self, status: str, reason: str, trace: str = "") -> None:
+    def __init__(self, status: str, reason: str, trace: str = "", *, by_chance: bool = False) -> None:
         super().__init__(reason)
         self.status, self.reason, self.trace = cast(Status, status), reason, trace
+        self.by_chance = by_chance or status == "crashed"
 
 
 class LaneProcess:
     """Answers about cells from a worker process of the lane.
 
-    suites: files beyond the built-in suites. log_path: where what the worker prints is kept, bounded.
+    suites: files beyond the built-in suites. log_path: where what the worker prints is kept, bounded. told: hears why a
+    worker died whose request was made again. unanswered: how many requests there was no answer to.
     """
 
     def __init__(
-        self, lane: Lane, suites: Sequence[Path] = (), log_path: Path | None = None, *, builtin: bool = True
+        self,
+        lane: Lane,
+        suites: Sequence[Path] = (),
+        log_path: Path | None = None,
+        *,
+        builtin: bool = True,
+        bounds: Bounds = UNBOUNDED,
+        told: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.lane, self.clock = lane, LaneClock()
         self._suites, self._log_path, self._builtin = [str(path) for path in suites], log_path, builtin
@@ -52,6 +64,8 @@ class LaneProcess:
         self._refusal: LaneLost | None = None
         self._failed_starts = 0
         self._printed = ""
+        self._bounds, self._told, self.unanswered = bounds, told, 0
+        self._deadly: set[str] = set()
 
     def __enter__(self) -> Self:
         self.start()
@@ -79,7 +93,7 @@ class LaneProcess:
             )
         environ = found.environ(self.lane.threads, self.lane.device)
         try:
-            self._child = Child(self.lane.interpreter, environ, self._log_path)
+            self._child = Child(self.lane.interpreter, environ, self._log_path, memory_bytes=self._bounds.memory_bytes)
         except OSError as error:
             raise BadInput(
                 subject=f"lane {self.lane.id}",
@@ -99,23 +113,30 @@ class LaneProcess:
         """
         if self._refusal is not None:
             raise LaneLost(self._refusal.status, self._refusal.reason, self._refusal.trace)
-        self.start()
-        if self._greeting is None:
-            deadline = time.monotonic() + limit_seconds
-            try:
-                self._greeting = self._said(self._received(deadline))  # of hello
-                self._said(self._received(deadline))  # of load
-            except LaneLost as lost:
-                self._failed_starts += 1
-                self._greeting = None
-                if lost.status in ("unsupported", "failed") or self._failed_starts >= MAX_FAILED_STARTS:
-                    self._refusal = LaneLost(
-                        lost.status, f"lane {self.lane.id} does not start: {lost.reason}", lost.trace
-                    )
-                    self.close()
-                raise
-            self._failed_starts = 0
+        for last in (False, True):
+            self.start()
+            if self._greeting is None:
+                try:
+                    self._greet(time.monotonic() + limit_seconds)
+                except LaneLost as lost:
+                    if last or not lost.by_chance or self._refusal is not None:
+                        raise
+                    self._told(lost.reason)
+        assert self._greeting is not None, "greeted, or raised"
         return self._greeting
+
+    def _greet(self, deadline: float) -> None:
+        try:
+            greeting = self._said(self._received(deadline))  # of hello
+            self._said(self._received(deadline))  # of load
+        except LaneLost as lost:
+            self._failed_starts += 1
+            if lost.status in ("unsupported", "failed") or self._failed_starts >= MAX_FAILED_STARTS:
+                reason = f"lane {self.lane.id} does not start: {lost.reason}"
+                self._refusal = LaneLost(lost.status, reason, lost.trace)
+                self.close()
+            raise
+        self._greeting, self._failed_starts = greeting, 0
 
     def answer(
         self, cell: Cell, limit_seconds: float = ANSWER_LIMIT_SECONDS, *, keep: bool = False, digest: str = ""
@@ -167,9 +188,10 @@ class LaneProcess:
         """One visit: `rounds` rounds of `loops` calls; loops 0 finds and keeps a number that lasts target_seconds."""
         request = {"do": "block", "cell": asdict(cell), "rounds": rounds, "loops": loops}
         try:
-            reply = self._call({**request, "target_seconds": target_seconds}, limit_seconds)
+            reply = self._asked({**request, "target_seconds": target_seconds}, limit_seconds)
         except LaneLost as lost:
-            return Block(status=lost.status, reason=lost.reason)
+            # a lane that is not there has not failed at this cell
+            return Block(status="skipped" if lost.status == "failed" else lost.status, reason=lost.reason)
         block = Block(**reply)
         for seconds in block.seconds_per_call:
             self.clock.advance(seconds)
@@ -198,15 +220,37 @@ class LaneProcess:
 
     def _answered(self, request: Mapping[str, Any], limit_seconds: float) -> Answer:
         try:
-            reply = self._call(request, limit_seconds)
+            reply = self._asked(request, limit_seconds)
         except LaneLost as lost:
             return Answer(status=lost.status, reason=lost.reason, traceback=lost.trace, printed=self._printed)
         assert self._child is not None, "a reply came from a child"
         return Answer(**{**reply, "printed": self._child.printed})
 
+    def _asked(self, request: Mapping[str, Any], limit_seconds: float) -> Any:
+        """What a worker says to it, a second one where the first died at it. Raises LaneLost.
+
+        What died twice at one loss is not asked twice for that loss again: each time costs a framework's start.
+        """
+        loss = request["cell"]["case"]["loss"] if "cell" in request else request["loss"]
+        try:
+            try:
+                return self._call(request, limit_seconds)
+            except LaneLost as lost:
+                if not lost.by_chance or self._refusal is not None or loss in self._deadly:
+                    raise
+                self._told(lost.reason)
+            try:
+                return self._call(request, limit_seconds)
+            except LaneLost:
+                self._deadly.add(loss)
+                raise
+        except LaneLost:
+            self.unanswered += 1
+            raise
+
     def _call(self, request: Mapping[str, Any], limit_seconds: float) -> Any:
         self.ready()
-        return self._said(self._exchange(request, time.monotonic() + limit_seconds))
+        return self._said(self._exchange(request, time.monotonic() + self._bounds.within(limit_seconds)))
 
     def _exchange(self, request: Mapping[str, Any], deadline: float) -> dict[str, Any]:
         assert self._child is not None, "started"
@@ -243,5 +287,5 @@ class LaneProcess:
             raise BadInput(**reply["bad_input"])
         for status in ("unsupported", "failed"):
             if status in reply:
-                raise LaneLost(status, reply[status], reply.get("traceback", ""))
+                raise LaneLost(status, reply[status], reply.get("traceback", ""), by_chance=reply.get("unsent", False))
         return reply["ok"]

@@ -25,10 +25,11 @@ from typing import Any, Protocol
 
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.backends.base import UnsupportedError
+from lossbench.lanes.bounds import offer_to_the_system
 from lossbench.lanes.measurement import Answer, Block, Paired
 from lossbench.lanes.reasons import reason_of, trace_of
 from lossbench.lanes.session import RAISED, Session, flush
-from lossbench.lanes.wire import Channel, WireClosedError
+from lossbench.lanes.wire import Channel, WireClosedError, WireError
 from lossbench.spec.case import Case, Cell, Lane
 from lossbench.spec.catalogue import load
 from lossbench.spec.errors import BadInput
@@ -134,7 +135,7 @@ class Replies(Protocol):
 
 def serve(channel: Channel, worker: Replies) -> None:
     """Until `bye`, or until the parent is gone."""
-    c_library = ctypes.CDLL(None)
+    c_library, owner = ctypes.CDLL(None), os.getpid()
     if isinstance(worker, Worker):
         worker.channel = channel
     while True:
@@ -145,9 +146,16 @@ def serve(channel: Channel, worker: Replies) -> None:
         if request["do"] == "bye":
             return
         reply = worker.reply(request)
+        if os.getpid() != owner:  # user code forked, and both came back: one answer is enough
+            os._exit(0)
         flush()
         c_library.fflush(None)
-        channel.send(reply)
+        try:
+            channel.send(reply)
+        except WireClosedError:
+            return
+        except WireError as error:  # nothing of it was sent
+            channel.send({"failed": f"the answer cannot be sent: {error}", "unsent": True})
 
 
 def _end_with_parent() -> None:
@@ -162,6 +170,7 @@ def run(worker: Replies) -> None:
     descriptor = parser.parse_args().fd
     os.set_inheritable(descriptor, False)  # what user code starts must not hold the socket open
     faulthandler.enable()
+    offer_to_the_system()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # so that words survive an abort, in their order
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from lossbench.record.frames import write_whole
 from lossbench.record.journal import Journal, unwritable
 from lossbench.record.journal import read as read_journal
 from lossbench.record.lock import hold
+from lossbench.record.naming import run_id
 from lossbench.spec.errors import BadInput
 from lossbench.spec.training import Array
 
@@ -46,7 +46,8 @@ class Books:
     @classmethod
     def create(cls, results: Path, request: Mapping[str, Any]) -> Self:
         """A new folder under results/practice. BadInput where it cannot be written."""
-        return cls._made(results / FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}", request)
+        folder = results / FOLDER
+        return cls._made(folder / run_id(folder, datetime.now(UTC)), request)
 
     @classmethod
     def _made(cls, path: Path, request: Mapping[str, Any]) -> Self:

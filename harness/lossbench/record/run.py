@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +25,8 @@ from lossbench.record.frames import Tables
 from lossbench.record.journal import Journal, unwritable
 from lossbench.record.journal import read as read_journal
 from lossbench.record.lock import hold
+from lossbench.record.lost import NOT_VISITED, no_answer
+from lossbench.record.naming import run_id
 from lossbench.record.tables import SCHEMA_VERSION, TABLES, Row
 from lossbench.spec.errors import BadInput, RunDamaged
 
@@ -37,7 +38,10 @@ State = Literal["running", "interrupted", "finished"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What a run already holds: judged cases, answered cells, and (cell, visit) of blocks."""
+    """What a run already holds: judged cases, answered cells, and (cell, visit) of blocks.
+
+    Not among them is what had no answer, and a case with such a cell.
+    """
 
     cases: frozenset[str]
     cells: frozenset[str]
@@ -62,14 +66,14 @@ class RunFolder:
     def create(cls, results: Path, *, request: Mapping[str, Any] | None = None) -> Self:
         """A new folder under `results`. request: JSON values that are needed to repeat the run. BadInput."""
         now = datetime.now(UTC)
-        run_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        path = results / run_id
+        name = run_id(results, now)
+        path = results / name
         try:
             path.mkdir(parents=True)
         except OSError as error:
             raise unwritable(path, error) from error
         created = now.isoformat(timespec="seconds")
-        manifest = {"id": run_id, "schema_version": SCHEMA_VERSION, "created_utc": created, "request": request or {}}
+        manifest = {"id": name, "schema_version": SCHEMA_VERSION, "created_utc": created, "request": request or {}}
         return cls(path, manifest)
 
     @classmethod
@@ -102,15 +106,20 @@ class RunFolder:
 
     def done(self) -> Done:
         """What need not be measured again."""
-        cases, cells, blocks = set(), set(), set()
+        judged, cells, blocks = set(), {}, set()
         for kind, row in read_journal(self._journal.path):
             if kind == JUDGED:
-                cases.add(row["case"])
+                judged.add(row["case"])
             elif kind == "cells":
-                cells.add(row["cell"])
-            elif kind == "measurements":
+                cells[row["cell"]] = row
+            elif kind == "measurements" and row["status"] not in NOT_VISITED:
                 blocks.add((row["cell"], row["visit"]))
-        return Done(cases=frozenset(cases), cells=frozenset(cells), blocks=frozenset(blocks))
+        open_cases = {row["case"] for row in cells.values() if no_answer(row)}
+        return Done(
+            cases=frozenset(judged - open_cases),
+            cells=frozenset(name for name, row in cells.items() if not no_answer(row)),
+            blocks=frozenset(blocks),
+        )
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
         """The rows of a table as they were appended; NaN and infinities are the strings that `float` reads."""

@@ -130,7 +130,7 @@ MEASUREMENTS: Final = Table(
         _c("visit", "int", "how many times the schedule had come round before: 0, 1, 2, ..."),
         _c("position", "int", "place of this block in the order of the run's schedule; neighbours are near in time"),
         _c("started_seconds", "double", "when the block began, since 1970-01-01 UTC", "s"),
-        _c("status", "string", "ok, failed, timeout or crashed"),
+        _c("status", "string", "ok, failed, timeout, crashed, or skipped: there was no worker"),
         _c("reason", "string", "why the status is not ok, in one sentence"),
         _c("loops", "int", "calls in one round; a sample is the mean over them", "calls"),
         _c("seconds_per_call", "doubles", "throughput: one number a round, in the order they were taken", "s"),

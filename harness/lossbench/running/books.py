@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from lossbench.record.journal import unwritable
+
 _OURS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": "", "PYTEST_XDIST_WORKER": ""}
 
 
@@ -25,10 +27,16 @@ def merge(records: list[Any]) -> None:
 
 
 def run_pytest(json_path: Path, plugin: object) -> int:
-    """Collect and run `cells.py` with the plugin; pytest-benchmark writes its JSON. Returns pytest's exit status."""
+    """Collect and run `cells.py` with the plugin; pytest-benchmark writes its JSON. Returns pytest's exit status.
+
+    BadInput where that file cannot be written: nothing else in there raises what is of the system.
+    """
     module = Path(__file__).with_name("cells.py")
     with _environment():
-        return int(pytest.main(_arguments(module, json_path), plugins=[plugin]))
+        try:
+            return int(pytest.main(_arguments(module, json_path), plugins=[plugin]))
+        except OSError as error:
+            raise unwritable(json_path, error) from error
 
 
 def _arguments(module: Path, json_path: Path) -> list[str]:

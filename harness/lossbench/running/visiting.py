@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lossbench.lanes.measurement import Block
+from lossbench.record.lost import NOT_VISITED
 from lossbench.running import rows
 from lossbench.running.contract import Book, Timing, Worker
 from lossbench.running.wall import Wall
@@ -65,6 +66,8 @@ class Visiting:
     def recall(self, block: Mapping[str, Any]) -> None:
         """A journaled block: a resumed cell keeps its number of loops, so that its samples stay comparable."""
         cell = block["cell"]
+        if block["status"] in NOT_VISITED:
+            return  # it is visited again
         if block["status"] != "ok":
             self._broken.add(cell)
         elif block["seconds_per_call"]:
