@@ -18,7 +18,9 @@ from lossbench.cluster.desk import TRIES, Share
 from lossbench.cluster.gathering import Gathering
 from lossbench.cluster.seats import Needs, Node, Seat, needs_of, seats
 from lossbench.cluster.work import Work
+from lossbench.lanes.bounds import Bounds
 from lossbench.lanes.measurement import Answer, Block
+from lossbench.lanes.process import UNBOUNDED
 from lossbench.record.run import RunFolder
 from lossbench.running.contract import Progress, Start, Timing, Worker
 from lossbench.running.wall import Wall
@@ -46,7 +48,7 @@ class Cluster(Protocol):
 class Driver:
     """Carries a plan out on a cluster. resources: custom ones that every seat asks for. say: tells the user.
 
-    expected: seconds by case, where an earlier run tells them.
+    expected: seconds by case, where an earlier run tells them. bounds: of each worker.
     """
 
     def __init__(
@@ -55,8 +57,9 @@ class Driver:
         resources: Sequence[str] = (),
         say: Callable[[str], None] = lambda _: None,
         expected: Mapping[str, float] = MappingProxyType({}),
+        bounds: Bounds = UNBOUNDED,
     ) -> None:
-        self._expected = expected
+        self._expected, self._bounds = expected, bounds
         self._cluster, self._resources, self._say = cluster, tuple(resources), say
         self._known: dict[str, Node] = {}
         self._open: dict[Seat, Share] = {}
@@ -69,7 +72,7 @@ class Driver:
         self._needs = needs_of(plan.lanes, self._resources)
         self._setup = {
             "run": folder.id, "lanes": [asdict(lane) for lane in plan.lanes], "suites": parcels.packed(suites),
-            "timing": asdict(timing), "timed_cells": len(plan.timed),
+            "timing": asdict(timing), "timed_cells": len(plan.timed), "bounds": asdict(self._bounds),
         }  # fmt: skip
         self._gathering = Gathering(folder)
         self._welcome()

@@ -20,6 +20,7 @@ from typing import Any, Final
 from lossbench import __version__
 from lossbench.bench.judging import RunJudge, judge_case, judges
 from lossbench.cluster import parcels
+from lossbench.lanes.bounds import Bounds
 from lossbench.lanes.measurement import Answer
 from lossbench.lanes.process import LaneProcess
 from lossbench.record import machine
@@ -89,7 +90,7 @@ class Place:
         suites = parcels.unpacked(self._setup["suites"], folder)
         for fields in self._setup["lanes"]:
             lane = Lane(**fields)
-            self._lanes[lane] = LaneProcess(lane, suites)
+            self._lanes[lane] = LaneProcess(lane, suites, bounds=Bounds(**self._setup["bounds"]))
             self._stack.callback(self._lanes[lane].close)
             self._lanes[lane].start()
         if self._setup["cores"] > 1:

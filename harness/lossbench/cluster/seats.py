@@ -15,7 +15,7 @@ from lossbench.spec.errors import BadInput
 CORES: Final = 2
 """Of a seat, where a node has them: one for the lane that computes, one for the judge of what it computed."""
 BYTES_PER_LANE: Final = 700 * 2**20
-"""A worker that has compiled many losses was seen to hold 0.4 to 0.7 GB."""
+"""Room for a framework and what it compiles; what a worker may really hold is `--memory-limit`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from lossbench.cluster.gathering import CLUSTER
 from lossbench.cluster.rays import connected
 from lossbench.cluster.recorded import expected
 from lossbench.cluster.seats import needs_of, seats
+from lossbench.lanes.bounds import Bounds
 from lossbench.record.run import RunFolder
 from lossbench.spec.errors import BadInput
 from lossbench.spec.plan import Plan
@@ -20,11 +21,12 @@ from lossbench.spec.plan import Plan
 @contextmanager
 def machines(
     address: str, resources: Sequence[str], plan: Plan, begun: RunFolder | None, results: Path,
-    say: Callable[[str], None],
+    say: Callable[[str], None], bounds: Bounds,
 ) -> Iterator[Elsewhere | None]:  # fmt: skip
     """A cluster with room for the plan, None where no address is given. BadInput.
 
     begun: the run that goes on. results: holds earlier runs, which tell what a case costs. say: tells of a lost node.
+    bounds: of each worker.
     """
     if begun is not None and plan.timed:
         _same(begun, bool(address))
@@ -37,7 +39,7 @@ def machines(
         return
     with connected(address) as rays:
         seats(rays.nodes(), needs_of(plan.lanes, resources))
-        yield Driver(rays, resources, say, expected(results))
+        yield Driver(rays, resources, say, expected(results), bounds)
 
 
 def _same(begun: RunFolder, now: bool) -> None:

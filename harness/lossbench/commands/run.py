@@ -139,7 +139,9 @@ def command(
     def say(text: str) -> None:
         console.print(text, style="yellow", markup=False, soft_wrap=True)
 
-    with machines(cluster, words(needs), bench.plan, folder if resume else None, results, say) as elsewhere:
+    with machines(
+        cluster, words(needs), bench.plan, folder if resume else None, results, say, bench.request.bounds
+    ) as elsewhere:
         if not resume:
             folder = RunFolder.create(results, request=benches.stored(bench.request))
         for name, reason in bench.unavailable.items():
