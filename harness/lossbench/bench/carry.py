@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from lossbench import __version__
 from lossbench.bench import claiming, limiting, pictures
@@ -18,6 +18,7 @@ from lossbench.lanes import schedule
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.process import LaneProcess
 from lossbench.plugin import Outcome, execute, interrupted
+from lossbench.record import requested
 from lossbench.record.run import RunFolder
 from lossbench.running.contract import Progress, Timing, silent
 from lossbench.running.wall import Wall
@@ -53,12 +54,6 @@ class Request:
     threads: int = 1
     seconds: float = 0.0
     practice: bool = True
-
-    @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> Self:
-        """From a run's manifest, where tuples have become lists."""
-        known: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
-        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,16 +187,8 @@ def _custom(bench: Bench, lanes: Mapping[str, LaneProcess]) -> list[CustomResult
 
 
 def request_of(folder: RunFolder) -> Request:
-    """What a run was asked for. RunDamaged-like BadInput where its manifest does not say."""
-    try:
-        return Request.of(folder.request)
-    except TypeError as error:
-        raise BadInput(
-            subject=f"run {folder.id}",
-            expected="a request that this lossbench knows",
-            received=str(error),
-            remedy="start a new run",
-        ) from error
+    """What a run was asked for. RunDamaged where its manifest does not say."""
+    return requested.read(Request, folder.request, run=folder.id)
 
 
 def stored(request: Request) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from lossbench.bench import carry as benches
-from lossbench.bench import surroundings, training
+from lossbench.bench import surroundings, training, trust
 from lossbench.bench.carry import Request
 from lossbench.commands.ending import terminable
 from lossbench.commands.options import (
@@ -38,6 +38,7 @@ from lossbench.practice import section
 from lossbench.record.run import RunFolder
 from lossbench.show import page
 from lossbench.spec.errors import BadInput
+from lossbench.spec.plain import plain
 
 Profile = Annotated[
     str,
@@ -94,6 +95,7 @@ def command(
             subject="run", expected="options alone", received=repr(run), remedy="add --resume to go on with a run"
         )
     if resume:
+        trust.demand(run_folder(results, run), suite)
         folder = RunFolder.open(run_folder(results, run))
         bench = benches.prepare(benches.request_of(folder))
     else:
@@ -106,6 +108,7 @@ def command(
                 practice=not no_practice,
             )
         )  # fmt: skip
+    trust.note(suite)
     trained = training.prepare(bench)
     if not resume:
         folder = RunFolder.create(results, request=benches.stored(bench.request))
@@ -174,7 +177,7 @@ def _say(
     custom: list[CustomResult],
 ) -> None:
     def line(text: str, style: str = "") -> None:
-        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        console.print(plain(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
     for result in custom:
         for text, bad in _own(result):

@@ -22,6 +22,7 @@ import pandas as pd
 
 from lossbench.judge import counts
 from lossbench.judge.timing import by_visit, visits
+from lossbench.record.bounded import MANIFEST_BYTES, within
 from lossbench.record.frames import Tables
 from lossbench.record.tables import SCHEMA_VERSION
 from lossbench.spec.errors import RunDamaged
@@ -157,9 +158,9 @@ def _unpacked(path: Path, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
 
 def _read(path: Path, name: str) -> bytes:
     try:
-        return (path / name).read_bytes()
-    except OSError as error:
-        raise _damaged(path / name, error.strerror or str(error)) from error
+        return within(path / name, MANIFEST_BYTES if name.endswith(".json") else MAX_BYTES)
+    except (OSError, ValueError) as error:
+        raise _damaged(path / name, getattr(error, "strerror", "") or str(error)) from error
 
 
 def _damaged(path: Path, received: str) -> RunDamaged:

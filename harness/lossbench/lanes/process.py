@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, TypeVar, cast
 
+from lossbench.lanes import replies
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.child import Child, ChildLost
 from lossbench.lanes.clock import LaneClock
@@ -26,6 +27,7 @@ START_LIMIT_SECONDS: Final = 180.0
 ANSWER_LIMIT_SECONDS: Final = 60.0
 BLOCK_TARGET_SECONDS: Final = 2e-3
 MAX_FAILED_STARTS: Final = 3
+Told = TypeVar("Told")
 
 
 class LaneLost(Exception):  # noqa: N818 - an outcome that becomes a row
@@ -167,10 +169,9 @@ class LaneProcess:
         """One visit: `rounds` rounds of `loops` calls; loops 0 finds and keeps a number that lasts target_seconds."""
         request = {"do": "block", "cell": asdict(cell), "rounds": rounds, "loops": loops}
         try:
-            reply = self._call({**request, "target_seconds": target_seconds}, limit_seconds)
+            block = self._call({**request, "target_seconds": target_seconds}, limit_seconds, replies.block)
         except LaneLost as lost:
             return Block(status=lost.status, reason=lost.reason)
-        block = Block(**reply)
         for seconds in block.seconds_per_call:
             self.clock.advance(seconds)
         return block
@@ -198,15 +199,26 @@ class LaneProcess:
 
     def _answered(self, request: Mapping[str, Any], limit_seconds: float) -> Answer:
         try:
-            reply = self._call(request, limit_seconds)
+            answer = self._call(request, limit_seconds, replies.answer)
         except LaneLost as lost:
             return Answer(status=lost.status, reason=lost.reason, traceback=lost.trace, printed=self._printed)
         assert self._child is not None, "a reply came from a child"
-        return Answer(**{**reply, "printed": self._child.printed})
+        return replace(answer, printed=self._child.printed)
 
-    def _call(self, request: Mapping[str, Any], limit_seconds: float) -> Any:
+    def _call(
+        self, request: Mapping[str, Any], limit_seconds: float, read: Callable[[Any], Told] = lambda told: told
+    ) -> Told:
         self.ready()
-        return self._said(self._exchange(request, time.monotonic() + limit_seconds))
+        told = self._said(self._exchange(request, time.monotonic() + limit_seconds))
+        return self._checked(read, told)
+
+    def _checked(self, read: Callable[[Any], Told], told: Any) -> Told:
+        """What is no answer ends the worker: whatever wrote it, it cannot be trusted further."""
+        try:
+            return read(told)
+        except WireError as error:
+            self.close()
+            raise LaneLost("crashed", f"the worker's answer cannot be read: {error}") from error
 
     def _exchange(self, request: Mapping[str, Any], deadline: float) -> dict[str, Any]:
         assert self._child is not None, "started"
@@ -238,6 +250,7 @@ class LaneProcess:
 
     def _said(self, reply: Mapping[str, Any]) -> Any:
         """What a reply holds, its errors raised."""
+        reply = self._checked(replies.said, reply)
         if "bad_input" in reply:
             self.close()
             raise BadInput(**reply["bad_input"])

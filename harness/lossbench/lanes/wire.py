@@ -103,7 +103,7 @@ def lengths(prefix: bytes) -> tuple[int, int]:
     return header_bytes, body_bytes
 
 
-def decode(header: bytes | bytearray, body: bytearray) -> dict[str, Any]:
+def decode(header: bytes | bytearray, body: bytearray | npt.NDArray[np.uint8]) -> dict[str, Any]:
     """The message of a frame; its arrays are writable views of `body`. WireError where the two do not fit."""
     try:
         content = json.loads(header)
@@ -121,7 +121,7 @@ def decode(header: bytes | bytearray, body: bytearray) -> dict[str, Any]:
         if offset != len(body):
             raise WireError(f"the frame's arrays fill {offset} of {len(body)} bytes")
         message = unpack(content["message"], arrays)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise WireError(f"the frame's header is damaged: {error}") from error
     if not isinstance(message, dict):
         raise WireError("the frame holds no message")
@@ -158,11 +158,14 @@ class Channel:
     def receive(self, deadline: float | None = None) -> dict[str, Any]:
         """The next message. TimeoutError past the deadline; WireClosedError if the other side is gone."""
         header_bytes, body_bytes = lengths(bytes(self._exactly(PREFIX.size, deadline)))
-        header = self._exactly(header_bytes, deadline)
+        header = bytes(self._exactly(header_bytes, deadline))
         return decode(header, self._exactly(body_bytes, deadline))
 
-    def _exactly(self, count: int, deadline: float | None) -> bytearray:
-        data = bytearray(count)
+    def _exactly(self, count: int, deadline: float | None) -> npt.NDArray[np.uint8]:
+        try:
+            data = np.empty(count, np.uint8)  # untouched pages cost nothing: a length alone takes no memory
+        except MemoryError as error:
+            raise WireError(f"a frame of {count} bytes does not fit the memory") from error
         view = memoryview(data)
         while view:
             self._until(deadline)

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from lossbench.record.journal import unwritable
 from lossbench.record.tables import DEFAULTS, SCHEMA_VERSION, TABLES, ColumnType, Row, Table
 from lossbench.spec.errors import RunDamaged
+from lossbench.spec.plain import plain
 
 _ARROW: Final[dict[ColumnType, pa.DataType]] = {
     "string": pa.string(),
@@ -173,14 +174,20 @@ def summary(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def csv(frame: pd.DataFrame) -> str:
-    """As CSV text in which no spreadsheet sees a formula: text that begins like one gets an apostrophe before it."""
+    """As CSV text in which no spreadsheet sees a formula and no terminal a command.
+
+    Text that begins like a formula gets an apostrophe before it; control characters become escapes.
+    """
     text = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
     guarded = {name: frame[name].map(_guarded) for name in text}
-    return frame.assign(**guarded).to_csv(index=False)
+    return frame.assign(**guarded).rename(columns=_guarded).to_csv(index=False)
 
 
 def _guarded(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    shown = value if value.isprintable() else "\n".join(plain(line) for line in value.split("\n"))
+    return f"'{shown}" if value.lstrip().startswith(_FORMULA) or value.startswith(_FORMULA) else shown
 
 
 def read_all(folder: Path) -> dict[str, pa.Table]:

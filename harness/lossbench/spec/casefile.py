@@ -169,7 +169,7 @@ def _case(path: Path, place: str, case: Any) -> GivenCase:
     if not isinstance(loss, str):
         _bad(path, f"{place}.loss", "a loss name", repr(loss)[:60], "see `lossbench list`")
     dtype = case.get("dtype", "float32")
-    if dtype not in FORMATS:
+    if not isinstance(dtype, str) or dtype not in FORMATS:
         _bad(path, f"{place}.dtype", f"one of {', '.join(FORMATS)}", repr(dtype)[:60], "use one of these")
     params = case.get("params") or {}
     if not isinstance(params, dict):

@@ -1,0 +1,263 @@
+"""Every reader of files and frames that come from others, with files as lossbench writes them for a start."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import shutil
+import tarfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import mutations
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from watching import Reader
+
+from lossbench.bench import carry, trust
+from lossbench.judge import baseline
+from lossbench.lanes import replies, wire
+from lossbench.practice import books
+from lossbench.practice.request import Request as TrainingRequest
+from lossbench.record import commits, frames, requested
+from lossbench.record import run as runs
+from lossbench.record.run import RunFolder
+from lossbench.record.tables import TABLES
+from lossbench.spec import casefile
+from lossbench.spec.errors import BadInput
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("casefile", "parquet", "journal", "baseline", "request", "training", "note", "wire")
+
+Mutation = Callable[[random.Random, bytes], bytes]
+
+
+def every(folder: Path) -> dict[str, Reader]:
+    """The readers by name; their files lie in the folder."""
+    made = (_casefile, _parquet, _journal, _baseline, _request, _training, _note, _wire)
+    found = {}
+    for name, make in zip(NAMES, made, strict=True):
+        (folder / name).mkdir()
+        found[name] = make(folder / name)
+    return found
+
+
+def _of(seeds: Sequence[bytes], *ways: Mutation) -> Callable[[random.Random], bytes]:
+    return lambda draw: draw.choice(ways)(draw, draw.choice(seeds))
+
+
+def a_run(folder: Path) -> Path:
+    """A small finished run."""
+    request = {"profile": "quick", "losses": ["huber"], "suites": [str(folder / "mine.py")], "seed": 0, "seconds": 0.5}
+    run = RunFolder.create(folder, request=request)
+    for cell, lane in (("huber[f32]@torch", "torch"), ("huber[f32]@jax", "jax")):
+        run.append(
+            "cells", {"cell": cell, "case": "c", "loss": "huber", "lane": lane, "status": "ok", "shape": (16, 8)}
+        )
+        for visit in range(3):
+            run.append("measurements", {"cell": cell, "visit": visit, "status": "ok", "seconds_per_call": [3.0, 1.0]})
+        run.append(
+            "agreement",
+            {"cell": cell, "quantity": "value", "against": "oracle", "max_ulp": np.inf, "got": np.nan, "class": "kink"},
+        )
+    run.append("facts", {"key": "profile", "value": "quick"})
+    run.finish()
+    return run.path
+
+
+def _casefile(folder: Path) -> Reader:
+    path = folder / "cases.json"
+    lone = {
+        "id": "a",
+        "loss": "mse",
+        "y_true": [[1, 2]],
+        "y_pred": [[1.5, "inf"]],
+        "dtype": "float16",
+        "tol": {"rel": 1},
+    }
+    weighted = {**lone, "params": {"weights": [[[1, 2]], [5]], "class_weight": {"2": 3}, "axis": [0, 1], "delta": 1.0}}
+    output = {"loss": "mse", "weight": 2, "y_true": [1], "y_pred": [2], "params": {"delta": 1}}
+    several = {"id": "b", "loss": "joint", "params": {"outputs": [output]}, "expected": 1, "expected_grad": [[0, 1]]}
+    seeds = [
+        (ROOT / "docs" / "cases-example.json").read_bytes(), json.dumps([lone]).encode(),
+        json.dumps({"cases": [weighted, several]}).encode(),
+    ]  # fmt: skip
+    return _filed("casefile", path, _of(seeds, mutations.damaged, mutations.otherwise, mutations.otherwise),
+                  lambda: casefile.read(path))  # fmt: skip
+
+
+def _filed(
+    name: str,
+    path: Path,
+    mutated: Callable[[random.Random], bytes],
+    read: Callable[[], Any],
+    writes: Path | None = None,
+) -> Reader:
+    def laid(draw: random.Random) -> bytes:
+        content = mutated(draw)
+        path.write_bytes(content)
+        return content
+
+    return Reader(name=name, mutated=laid, read=lambda _: read(), writes=writes)
+
+
+def _parquet(folder: Path) -> Reader:
+    run = a_run(folder)
+    path = run / "cells.parquet"
+    whole = {name: (run / f"{name}.parquet").read_bytes() for name in ("cells", "measurements", "facts")}
+    seeds = [whole["cells"], *_other_schemas(path)]
+
+    def read() -> Any:
+        return frames.read_parquet(path, TABLES["cells"]).to_pandas()
+
+    return _filed("parquet", path, _of([*seeds, whole["facts"]], mutations.damaged, mutations.footer), read)
+
+
+def _other_schemas(path: Path) -> list[bytes]:
+    """Whole files whose columns are others: left out, of another type, named alike, of another version, nested."""
+    table = pq.read_table(path)
+    meta = table.schema.metadata
+    first = table.schema.field(0)
+    nested = pa.array([[{"a": [1]}]] * table.num_rows)
+    others = [
+        table.drop_columns([table.column_names[0]]),
+        table.append_column("more", pa.array(range(table.num_rows))),
+        table.set_column(0, first, pa.array([b"\xff\xfe"] * table.num_rows, pa.binary()).cast(pa.binary())),
+        table.set_column(0, first.name, pa.array(["x"] * table.num_rows).dictionary_encode()),
+        table.set_column(0, first.name, nested),
+        table.replace_schema_metadata({**meta, b"lossbench.schema_version": b"\xff"}),
+        table.replace_schema_metadata({**meta, b"lossbench.schema_version": b"999"}),
+        table.replace_schema_metadata({**meta, b"ARROW:schema": b"AAAA", b"pandas": b"{"}),
+        table.replace_schema_metadata(None),
+    ]
+    found = []
+    for other in others:
+        sink = io.BytesIO()
+        pq.write_table(other.slice(0, 2), sink, compression="zstd", write_page_checksum=True)
+        found.append(sink.getvalue())
+    return found
+
+
+def _journal(folder: Path) -> Reader:
+    run = a_run(folder)
+    said = json.loads((run / "run.json").read_text()) | {"state": "running"}
+    (run / "run.json").write_text(json.dumps(said))
+    path = run / "journal.jsonl"
+    ways = _of([path.read_bytes()], mutations.damaged, mutations.a_line, mutations.a_line)
+    return _filed("journal", path, ways, lambda: runs.read(run))
+
+
+def _baseline(folder: Path) -> Reader:
+    files = baseline.distil(runs.read(a_run(folder)))
+    kept = folder / "kept"
+    kept.mkdir()
+    ways = {
+        "agreement.csv.gz": (mutations.damaged, mutations.packed, mutations.cells),
+        "times.csv.gz": (mutations.damaged, mutations.packed, mutations.cells, mutations.cells),
+        "counts.csv.gz": (mutations.damaged, mutations.packed, mutations.cells),
+        "facts.json": (mutations.damaged, mutations.otherwise),
+    }
+
+    def mutated(draw: random.Random) -> bytes:
+        for name, content in files.items():
+            (kept / name).write_bytes(content)
+        name = draw.choice(sorted(files))
+        content = draw.choice(ways[name])(draw, files[name])
+        (kept / name).write_bytes(content)
+        return content
+
+    return Reader(name="baseline", mutated=mutated, read=lambda _: baseline.load(kept))
+
+
+def _request(folder: Path) -> Reader:
+    run = a_run(folder)
+    path = run / "run.json"
+
+    def read() -> Any:
+        request = runs.manifest(run)["request"]
+        trust.suites(run)
+        return requested.read(carry.Request, request, run=run.name)
+
+    return _filed("request", path, _of([path.read_bytes()], mutations.damaged, mutations.otherwise), read)
+
+
+def _training(folder: Path) -> Reader:
+    asked, kept = folder / "run.json", folder / "states.npz"
+    asked.write_text(json.dumps(TrainingRequest(only=("T3",)).stored()))
+    arrays = {"torch/parameters/0": np.ones((3, 2)), "torch/state/0": np.zeros(4, np.float32)}
+    np.savez(kept, allow_pickle=False, **arrays)
+    files = {asked: asked.read_bytes(), kept: kept.read_bytes()}
+    ways = {asked: (mutations.damaged, mutations.otherwise), kept: (mutations.damaged, mutations.a_member)}
+
+    def mutated(draw: random.Random) -> bytes:
+        path = draw.choice((asked, kept))
+        content = draw.choice(ways[path])(draw, files[path])
+        path.write_bytes(content)
+        return bytes([path == kept]) + content
+
+    def read(content: bytes) -> Any:
+        return books.state(kept) if content[0] else TrainingRequest.of(books.asked(folder))
+
+    return Reader(name="training", mutated=mutated, read=read)
+
+
+def _note(folder: Path) -> Reader:
+    files = baseline.distil(runs.read(a_run(folder)))
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    place = folder / "place"
+
+    def mutated(draw: random.Random) -> bytes:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        return _of([archive.getvalue()[:8192]], mutations.damaged, mutations.a_checked_member)(draw)
+
+    def read(content: bytes) -> Any:
+        commits.unpack(content, place, "2026-11-22 abc1234")
+
+    return Reader(name="note", mutated=mutated, read=read, writes=place.resolve())
+
+
+class Said:
+    """A socket on which these bytes arrive, and then nothing."""
+
+    def __init__(self, content: bytes) -> None:
+        self._stream = io.BytesIO(content)
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Nothing waits here."""
+
+    def recv_into(self, view: memoryview) -> int:
+        return self._stream.readinto(view)
+
+
+def _wire(folder: Path) -> Reader:
+    del folder
+    answer = {
+        "status": "ok", "reason": "", "digest": "0" * 64, "value": np.float32([1]).reshape(()), "grad": np.ones((2, 2)),
+        "result_dtype": "float32", "prepare_seconds": 0.1, "own_kernels": 1, "printed": "x", "facts": {"threads": 1},
+    }  # fmt: skip
+    block = {"status": "ok", "loops": 3, "seconds_per_call": (0.1, 0.2), "latency_seconds": 0.1, "peak_bytes": 5}
+    messages = (
+        {"ok": answer}, {"ok": block}, {"failed": "it raised", "traceback": "x"}, {"unsupported": "no"},
+        {"bad_input": {"subject": "a", "expected": "b", "received": "c", "remedy": "d"}},
+    )  # fmt: skip
+    seeds = [b"".join(bytes(part) for part in wire.encode(message)) for message in messages]
+
+    def read(content: bytes) -> Any:
+        told = replies.said(wire.Channel(Said(content)).receive())  # type: ignore[arg-type]
+        if "bad_input" in told:
+            return BadInput(**told["bad_input"])
+        if "ok" not in told:
+            return told
+        return (replies.block if len(content) % 2 else replies.answer)(told["ok"])
+
+    ways = _of(seeds, mutations.damaged, mutations.a_header, mutations.a_header)
+    return Reader(name="wire", mutated=ways, read=read)
