@@ -18,6 +18,7 @@ import struct
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 import readers
@@ -30,7 +31,8 @@ MOST_FAULTS = 50
 
 def child(name: str, folder: Path, first: int, last: int, progress: mmap.mmap, into: int) -> None:
     """Inputs first to last (exclusive); the tally is written to a descriptor."""
-    reader = readers.every(folder)[name]
+    (folder / name).mkdir()
+    reader = readers.MADE[name](folder / name)
     there = sorted(folder.parent.iterdir())
     tally = watching.Tally()
     watching.begin()
@@ -56,6 +58,7 @@ def tried(name: str, first: int, inputs: int) -> tuple[watching.Tally, float]:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             progress = mmap.mmap(-1, 8)
+            progress[:8] = struct.pack("q", -1)
             ours, theirs = os.pipe()
             pid = os.fork()
             if not pid:
@@ -64,6 +67,8 @@ def tried(name: str, first: int, inputs: int) -> tuple[watching.Tally, float]:
                 try:
                     child(name, folder, first, last, progress, theirs)
                     status = 0
+                except Exception:  # noqa: BLE001 - said, and the parent sees the status
+                    traceback.print_exc()
                 finally:
                     os._exit(status)
             os.close(theirs)
@@ -73,6 +78,8 @@ def tried(name: str, first: int, inputs: int) -> tuple[watching.Tally, float]:
                 said = stream.read()
             _add(whole, json.loads(said) if said else {})
             first = last
+            if status and at < 0:
+                raise SystemExit(f"{name}: the reader cannot be set up")
             if status:
                 whole.add(f"the process ended with {status}", f"input {at}")
                 first = at + 1
@@ -108,18 +115,21 @@ def _add(whole: watching.Tally, part: dict[str, object]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--reader", choices=readers.NAMES, action="append", help="may be repeated; default: every one")
+    parser.add_argument(
+        "--reader", choices=tuple(readers.MADE), action="append", help="may be repeated; default: every one"
+    )
     parser.add_argument("--inputs", type=int, default=1000, help="to each reader")
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     asked = parser.parse_args()
     faults = 0
-    for name in asked.reader or readers.NAMES:
+    for name in asked.reader or tuple(readers.MADE):
         tally, seconds = tried(name, asked.first, asked.inputs)
         count = sum(tally.kinds.values())
         faults += count
         print(
-            f"{name}: {tally.read} read, {tally.refused} refused, {count} faults; longest {tally.longest_cpu_seconds:.3f} s "
-            f"of processor time, {tally.longest_seconds:.3f} s of time; {seconds:.0f} s in all",
+            f"{name}: {tally.read} read, {tally.refused} refused, {count} faults; "
+            f"longest {tally.longest_cpu_seconds:.3f} s of processor time, "
+            f"{tally.longest_seconds:.3f} s of time; {seconds:.0f} s in all",
             flush=True,
         )
         for kind, example in tally.faults.items():

@@ -22,7 +22,7 @@ from lossbench.judge import baseline
 from lossbench.lanes import replies, wire
 from lossbench.practice import books
 from lossbench.practice.request import Request as TrainingRequest
-from lossbench.record import commits, frames, requested
+from lossbench.record import commits, frames, journal, requested
 from lossbench.record import run as runs
 from lossbench.record.run import RunFolder
 from lossbench.record.tables import TABLES
@@ -30,19 +30,12 @@ from lossbench.spec import casefile
 from lossbench.spec.errors import BadInput
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("casefile", "parquet", "journal", "baseline", "request", "training", "note", "wire")
+
+WHOLE = 0.05
+"""Of the inputs to a reader of several parts, so many go through all of it; the others through the part that is wrong,
+which is a hundred times as fast and sees the same bytes."""
 
 Mutation = Callable[[random.Random, bytes], bytes]
-
-
-def every(folder: Path) -> dict[str, Reader]:
-    """The readers by name; their files lie in the folder."""
-    made = (_casefile, _parquet, _journal, _baseline, _request, _training, _note, _wire)
-    found = {}
-    for name, make in zip(NAMES, made, strict=True):
-        (folder / name).mkdir()
-        found[name] = make(folder / name)
-    return found
 
 
 def _of(seeds: Sequence[bytes], *ways: Mutation) -> Callable[[random.Random], bytes]:
@@ -106,14 +99,19 @@ def _filed(
 
 def _parquet(folder: Path) -> Reader:
     run = a_run(folder)
-    path = run / "cells.parquet"
-    whole = {name: (run / f"{name}.parquet").read_bytes() for name in ("cells", "measurements", "facts")}
-    seeds = [whole["cells"], *_other_schemas(path)]
+    path = folder / "file.parquet"
+    names = ("facts", "cells")
+    seeds = {name: [(run / f"{name}.parquet").read_bytes(), *_other_schemas(run / f"{name}.parquet")] for name in names}
 
-    def read() -> Any:
-        return frames.read_parquet(path, TABLES["cells"]).to_pandas()
+    def mutated(draw: random.Random) -> bytes:
+        name = names[draw.random() < WHOLE]
+        path.write_bytes(_of(seeds[name], mutations.damaged, mutations.footer)(draw))
+        return name.encode()
 
-    return _filed("parquet", path, _of([*seeds, whole["facts"]], mutations.damaged, mutations.footer), read)
+    def read(content: bytes) -> Any:
+        return frames.frame(frames.read_parquet(path, TABLES[content.decode()]))
+
+    return Reader(name="parquet", mutated=mutated, read=read)
 
 
 def _other_schemas(path: Path) -> list[bytes]:
@@ -125,7 +123,7 @@ def _other_schemas(path: Path) -> list[bytes]:
     others = [
         table.drop_columns([table.column_names[0]]),
         table.append_column("more", pa.array(range(table.num_rows))),
-        table.set_column(0, first, pa.array([b"\xff\xfe"] * table.num_rows, pa.binary()).cast(pa.binary())),
+        table.set_column(0, first.name, pa.array([b"\xff\xfe"] * table.num_rows, pa.binary())),
         table.set_column(0, first.name, pa.array(["x"] * table.num_rows).dictionary_encode()),
         table.set_column(0, first.name, nested),
         table.replace_schema_metadata({**meta, b"lossbench.schema_version": b"\xff"}),
@@ -147,7 +145,15 @@ def _journal(folder: Path) -> Reader:
     (run / "run.json").write_text(json.dumps(said))
     path = run / "journal.jsonl"
     ways = _of([path.read_bytes()], mutations.damaged, mutations.a_line, mutations.a_line)
-    return _filed("journal", path, ways, lambda: runs.read(run))
+
+    def mutated(draw: random.Random) -> bytes:
+        path.write_bytes(ways(draw))
+        return b"" if draw.random() < WHOLE else b"rows"
+
+    def read(content: bytes) -> Any:
+        return list(journal.read(path)) if content else runs.read(run)
+
+    return Reader(name="journal", mutated=mutated, read=read)
 
 
 def _baseline(folder: Path) -> Reader:
@@ -161,15 +167,25 @@ def _baseline(folder: Path) -> Reader:
         "facts.json": (mutations.damaged, mutations.otherwise),
     }
 
-    def mutated(draw: random.Random) -> bytes:
-        for name, content in files.items():
-            (kept / name).write_bytes(content)
-        name = draw.choice(sorted(files))
-        content = draw.choice(ways[name])(draw, files[name])
+    parts = {
+        "agreement.csv.gz": baseline.agreement, "times.csv.gz": baseline.times, "counts.csv.gz": baseline.counts_of,
+        "facts.json": baseline.about,
+    }  # fmt: skip
+    for name, content in files.items():
         (kept / name).write_bytes(content)
-        return content
 
-    return Reader(name="baseline", mutated=mutated, read=lambda _: baseline.load(kept))
+    wrong = ["facts.json"]
+
+    def mutated(draw: random.Random) -> bytes:
+        (kept / wrong[0]).write_bytes(files[wrong[0]])
+        wrong[0] = name = draw.choice(sorted(files))
+        (kept / name).write_bytes(draw.choice(ways[name])(draw, files[name]))
+        return name.encode() if draw.random() > WHOLE / 5 else b""
+
+    def read(content: bytes) -> Any:
+        return parts[content.decode()](kept) if content else baseline.load(kept)
+
+    return Reader(name="baseline", mutated=mutated, read=read)
 
 
 def _request(folder: Path) -> Reader:
@@ -206,23 +222,30 @@ def _training(folder: Path) -> Reader:
 
 def _note(folder: Path) -> Reader:
     files = baseline.distil(runs.read(a_run(folder)))
+    archives = [_tar(files), *(_tar({name: content}) for name, content in files.items())]
+    place = folder / "place"
+    place.mkdir()
+
+    def mutated(draw: random.Random) -> bytes:
+        if any(place.iterdir()):
+            shutil.rmtree(place)
+            place.mkdir()
+        return _of(archives, mutations.damaged, mutations.a_checked_member)(draw)
+
+    def read(content: bytes) -> Any:
+        commits.unpack(content, place, "2026-11-22 abc1234")
+
+    return Reader(name="note", mutated=mutated, read=read, writes=place.resolve())
+
+
+def _tar(files: dict[str, bytes]) -> bytes:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
-    place = folder / "place"
-
-    def mutated(draw: random.Random) -> bytes:
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir()
-        return _of([archive.getvalue()[:8192]], mutations.damaged, mutations.a_checked_member)(draw)
-
-    def read(content: bytes) -> Any:
-        commits.unpack(content, place, "2026-11-22 abc1234")
-
-    return Reader(name="note", mutated=mutated, read=read, writes=place.resolve())
+    return archive.getvalue().rstrip(b"\0") + bytes(1024)
 
 
 class Said:
@@ -261,3 +284,10 @@ def _wire(folder: Path) -> Reader:
 
     ways = _of(seeds, mutations.damaged, mutations.a_header, mutations.a_header)
     return Reader(name="wire", mutated=ways, read=read)
+
+
+MADE = {
+    "casefile": _casefile, "parquet": _parquet, "journal": _journal, "baseline": _baseline, "request": _request,
+    "training": _training, "note": _note, "wire": _wire,
+}  # fmt: skip
+"""By name: a reader whose files lie in the empty folder given."""

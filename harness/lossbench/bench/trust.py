@@ -5,6 +5,7 @@ Results are data: a run.json from a stranger may name any file, and importing a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -40,7 +41,7 @@ def suites(run: Path, named: Sequence[Path] = ()) -> tuple[list[Path], list[Path
     if named:
         return list(named), []
     noted = _noted()
-    there = [path for path in _asked(run) if path.exists()]
+    there = [path for path in _asked(run) if os.path.exists(path)]
     return [path for path in there if str(path) in noted], [path for path in there if str(path) not in noted]
 
 
@@ -69,7 +70,7 @@ def demand(run: Path, named: Sequence[Path] = ()) -> None:
 
 def _asked(run: Path) -> list[Path]:
     named = requested.texts(runs.manifest(run)["request"], "suites", run=run.name)
-    return [Path(text).resolve() for text in named]
+    return [Path(os.path.realpath(text)) for text in named]
 
 
 def _noted() -> frozenset[str]:

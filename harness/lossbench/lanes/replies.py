@@ -57,7 +57,7 @@ def _texts(values: Any) -> bool:
 def _made(kind: type[Told], reply: Any) -> Told:
     if not isinstance(reply, dict) or not reply.keys() <= {field.name for field in fields(kind)}:
         raise WireError(f"the reply is no {kind.__name__.lower()}")
-    if reply.get("status") not in STATUSES:
+    if not isinstance(status := reply.get("status"), str) or status not in STATUSES:
         raise WireError("the reply has no status")
     for field in fields(kind):
         wanted = SIMPLE.get(str(field.type))

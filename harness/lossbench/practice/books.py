@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,7 @@ STATE_BYTES: Final = 2**32
 NOT_OURS: Final = (
     ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError, OSError, RecursionError,
     RuntimeError, SyntaxError, TypeError, ValueError, zipfile.BadZipFile, zlib.error, struct.error,
+    tokenize.TokenError,
 )  # fmt: skip
 """What numpy, zipfile and arithmetic raise on values of other types and on damaged archives."""
 Kept = Mapping[str, Mapping[str, list[Array]]]

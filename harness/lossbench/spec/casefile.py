@@ -32,6 +32,9 @@ TEXT_NUMBERS: Final = {
 }
 LITERALS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)')
 """Texts, which may hold the words, and outside of them the words that are no JSON."""
+LONE: Final = re.compile("[\ud800-\udfff]")
+"""Half a character, which JSON can say and no file or terminal can hold."""
+MAX_INTEGER: Final = 2**1023
 ARRAY_PARAMS: Final = frozenset({"sample_weight", "class_weight", "pos_weight", "A", "mean", "logvar", "weights", "w"})
 """Parameters that may be given as (nested) lists; one given as a plain number stays a number."""
 
@@ -171,6 +174,9 @@ def _case(path: Path, place: str, case: Any) -> GivenCase:
     dtype = case.get("dtype", "float32")
     if not isinstance(dtype, str) or dtype not in FORMATS:
         _bad(path, f"{place}.dtype", f"one of {', '.join(FORMATS)}", repr(dtype)[:60], "use one of these")
+    for key in ("id", "loss", "note", "source"):
+        if not _representable(str(case.get(key))):
+            _bad(path, f"{place}.{key}", "characters", repr(case[key])[:60], "write them whole, not by halves")
     params = case.get("params") or {}
     if not isinstance(params, dict):
         _bad(path, f"{place}.params", "an object", type(params).__name__, 'write {"delta": 1.0}')
@@ -245,9 +251,16 @@ def _param(path: Path, place: str, key: str, value: Any) -> Any:
         return _by_class(path, place, value)
     if isinstance(value, str) and value in TEXT_NUMBERS:
         return TEXT_NUMBERS[value]
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or (isinstance(value, bool | int | float | str) and _representable(value)):
         return value
-    return _bad(path, place, "a number, a text or a list", type(value).__name__, "correct it")
+    return _bad(path, place, "a number, a text or a list", repr(value)[:60], "correct it")
+
+
+def _representable(value: float | str) -> bool:
+    """Whether float64 or UTF-8 can hold it."""
+    if isinstance(value, int):
+        return abs(value) <= MAX_INTEGER
+    return not isinstance(value, str) or not LONE.search(value)
 
 
 def _by_class(path: Path, place: str, weights: Mapping[str, Any]) -> npt.NDArray[np.float64]:
@@ -267,8 +280,8 @@ def _output(path: Path, place: str, output: Any) -> Mapping[str, Any]:
     if not isinstance(params, dict):
         _bad(path, f"{place}.params", "an object", type(params).__name__, 'write {"delta": 1.0}')
     weight = output.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float):
-        _bad(path, f"{place}.weight", "a number", repr(weight)[:60], "correct it")
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not _representable(weight):
+        _bad(path, f"{place}.weight", "a number that fits float64", repr(weight)[:60], "correct it")
     return {
         "loss": str(output["loss"]),
         "weight": float(weight),
@@ -289,7 +302,7 @@ def _tolerance(path: Path, place: str, value: Any) -> Tolerance | None:
         _bad(path, place, '{"rel": r, "abs": a}', repr(value)[:60], "correct it")
     try:
         return Tolerance(relative=float(value.get("rel", 0.0)), absolute=float(value.get("abs", 0.0)))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         _bad(path, place, "numbers", repr(value)[:60], "correct it")
 
 
