@@ -41,6 +41,8 @@ def child(name: str, folder: Path, first: int, last: int, progress: mmap.mmap, i
         watching.tried(reader, number, tally)
         if number % 1000 == 0 and sorted(folder.parent.iterdir()) != there:
             tally.add("a file appeared beside the folder", f"before input {number}")
+        if number % 100_000 == 0 and number > first:
+            print(f"  {name}: {number - first} inputs, {sum(tally.kinds.values())} faults", file=sys.stderr, flush=True)
         if sum(tally.kinds.values()) > MOST_FAULTS:
             break
     progress[:8] = struct.pack("q", last)

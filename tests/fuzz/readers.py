@@ -161,9 +161,9 @@ def _baseline(folder: Path) -> Reader:
     kept = folder / "kept"
     kept.mkdir()
     ways = {
-        "agreement.csv.gz": (mutations.damaged, mutations.packed, mutations.cells),
-        "times.csv.gz": (mutations.damaged, mutations.packed, mutations.cells, mutations.cells),
-        "counts.csv.gz": (mutations.damaged, mutations.packed, mutations.cells),
+        "agreement.csv.gz": (*[mutations.damaged] * 4, mutations.packed, mutations.cells),
+        "times.csv.gz": (*[mutations.damaged] * 3, mutations.packed, *[mutations.cells] * 2),
+        "counts.csv.gz": (*[mutations.damaged] * 4, mutations.packed, mutations.cells),
         "facts.json": (mutations.damaged, mutations.otherwise),
     }
 

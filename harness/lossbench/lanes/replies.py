@@ -40,8 +40,8 @@ def block(reply: Any) -> Block:
 
 def said(reply: Mapping[str, Any]) -> Mapping[str, Any]:
     """A reply that holds a sentence, a status with its reason, or a result. WireError where it holds none."""
-    sentence = reply.get("bad_input", {})
-    if sentence and not (isinstance(sentence, dict) and sentence.keys() == SENTENCE and _texts(sentence.values())):
+    sentence = reply.get("bad_input", dict.fromkeys(SENTENCE, ""))
+    if not (isinstance(sentence, dict) and sentence.keys() == SENTENCE and _texts(sentence.values())):
         raise WireError("the reply's error is no sentence")
     if not _texts(reply.get(name, "") for name in ("unsupported", "failed", "traceback")):
         raise WireError("the reply's reason is no text")
