@@ -40,8 +40,12 @@ SHORT = (
     (r"mpl.*2", "MPL-2.0"), (r"psf|python software", "PSF-2.0"), (r"hpnd", "HPND"),
 )  # fmt: skip
 """What the free text of the older field begins with."""
-REVIEWED: dict[str, str] = {}
-"""Package -> licence, where the metadata say none and a person has read the file."""
+REVIEWED = {
+    "axe-playwright-python": "MIT",
+    "docutils": "Public-Domain AND BSD-2-Clause",  # its GPL is that of an editor's mode, which no wheel holds
+    "namex": "Apache-2.0",
+}
+"""Package -> licence, where the metadata do not say it and a person has read the files."""
 
 HEAD = """\
 # Licences of the dependencies

@@ -7,7 +7,7 @@ import unicodedata
 
 def plain(text: str) -> str:
     """Control and direction characters, and what no font has, as readable escapes; line ends and tabs as spaces."""
-    return "".join(_shown(c) for c in text)
+    return text if text.isprintable() else "".join(_shown(c) for c in text)
 
 
 def _shown(character: str) -> str:
