@@ -75,7 +75,8 @@ def _finite(found: Iterable[Metric], end: str) -> Iterator[tuple[Metric, float]]
 
 def _labels(labels: Mapping[str, str]) -> str:
     def quoted(text: str) -> str:
-        return plain(text).replace("\\", "\\\\").replace('"', '\\"')
+        shown = "\n".join(plain(line) for line in text.split("\n"))
+        return shown.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
     return ",".join(f'{name}="{quoted(value)}"' for name, value in labels.items())
 
