@@ -168,7 +168,7 @@ class Channel:
             data = np.empty(count, np.uint8)  # untouched pages cost nothing: a length alone takes no memory
         except MemoryError as error:
             raise WireError(f"a frame of {count} bytes does not fit the memory") from error
-        view = memoryview(data)
+        view = data.data
         while view:
             self._until(deadline)
             try:

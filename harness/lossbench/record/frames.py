@@ -97,7 +97,8 @@ def tables(contents: dict[str, pa.Table]) -> Tables:
 
 def frame(content: pa.Table) -> pd.DataFrame:
     """A table as a data frame; what a file says of itself to pandas is left unread."""
-    return content.replace_schema_metadata(None).to_pandas()
+    found: pd.DataFrame = content.replace_schema_metadata(None).to_pandas()
+    return found
 
 
 def write_whole(path: Path, content: bytes) -> None:

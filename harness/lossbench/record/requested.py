@@ -26,7 +26,7 @@ def read(kind: type[Asked], stored: Any, *, run: str) -> Asked:
 
 def texts(stored: Any, name: str, *, run: str) -> tuple[str, ...]:
     """One list of texts of a request; empty where it has none. RunDamaged."""
-    value = stored.get(name, ()) if isinstance(stored, Mapping) else None
+    value: Any = stored.get(name, ()) if isinstance(stored, Mapping) else None
     if not _fits(value, ()) or any("\x00" in text for text in value):
         raise _damaged(run, f"{name} = {repr(value)[:60]}")
     return tuple(value)

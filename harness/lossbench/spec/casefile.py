@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from lossbench.spec.errors import BadInput
 from lossbench.spec.formats import FORMATS
+from lossbench.spec.representable import representable
 from lossbench.spec.tolerance import Tolerance
 
 MAX_BYTES: Final = 64 * 2**20
@@ -32,9 +33,6 @@ TEXT_NUMBERS: Final = {
 }
 LITERALS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)')
 """Texts, which may hold the words, and outside of them the words that are no JSON."""
-LONE: Final = re.compile("[\ud800-\udfff]")
-"""Half a character, which JSON can say and no file or terminal can hold."""
-MAX_INTEGER: Final = 2**1023
 ARRAY_PARAMS: Final = frozenset({"sample_weight", "class_weight", "pos_weight", "A", "mean", "logvar", "weights", "w"})
 """Parameters that may be given as (nested) lists; one given as a plain number stays a number."""
 
@@ -88,13 +86,8 @@ def _text(path: Path) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        _bad(
-            path,
-            f"byte {error.start}",
-            "UTF-8 text",
-            f"byte 0x{error.object[error.start]:02x}",
-            "save the file as UTF-8",
-        )
+        found = f"byte 0x{error.object[error.start]:02x}"
+        _bad(path, f"byte {error.start}", "UTF-8 text", found, "save the file as UTF-8")
     if not text.strip():
         _bad(path, "", 'a list of cases or {"cases": [...]}', "an empty file", "write cases into it")
     return text
@@ -175,7 +168,7 @@ def _case(path: Path, place: str, case: Any) -> GivenCase:
     if not isinstance(dtype, str) or dtype not in FORMATS:
         _bad(path, f"{place}.dtype", f"one of {', '.join(FORMATS)}", repr(dtype)[:60], "use one of these")
     for key in ("id", "loss", "note", "source"):
-        if not _representable(str(case.get(key))):
+        if not representable(str(case.get(key))):
             _bad(path, f"{place}.{key}", "characters", repr(case[key])[:60], "write them whole, not by halves")
     params = case.get("params") or {}
     if not isinstance(params, dict):
@@ -251,16 +244,9 @@ def _param(path: Path, place: str, key: str, value: Any) -> Any:
         return _by_class(path, place, value)
     if isinstance(value, str) and value in TEXT_NUMBERS:
         return TEXT_NUMBERS[value]
-    if value is None or (isinstance(value, bool | int | float | str) and _representable(value)):
+    if value is None or (isinstance(value, bool | int | float | str) and representable(value)):
         return value
     return _bad(path, place, "a number, a text or a list", repr(value)[:60], "correct it")
-
-
-def _representable(value: float | str) -> bool:
-    """Whether float64 or UTF-8 can hold it."""
-    if isinstance(value, int):
-        return abs(value) <= MAX_INTEGER
-    return not isinstance(value, str) or not LONE.search(value)
 
 
 def _by_class(path: Path, place: str, weights: Mapping[str, Any]) -> npt.NDArray[np.float64]:
@@ -280,7 +266,7 @@ def _output(path: Path, place: str, output: Any) -> Mapping[str, Any]:
     if not isinstance(params, dict):
         _bad(path, f"{place}.params", "an object", type(params).__name__, 'write {"delta": 1.0}')
     weight = output.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not _representable(weight):
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not representable(weight):
         _bad(path, f"{place}.weight", "a number that fits float64", repr(weight)[:60], "correct it")
     return {
         "loss": str(output["loss"]),
