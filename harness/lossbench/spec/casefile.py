@@ -255,7 +255,9 @@ def _by_class(path: Path, place: str, weights: Mapping[str, Any]) -> npt.NDArray
         _bad(path, place, 'class numbers, as in {"0": 1.0}', repr(weights)[:60], "name classes by their index")
     found = np.ones(max(map(int, weights)) + 1)
     for key, weight in weights.items():
-        found[int(key)] = float(array(path, f"{place}.{key}", weight).reshape(()))
+        if isinstance(weight, list):
+            _bad(path, f"{place}.{key}", "a number", "a list", "give one weight a class")
+        found[int(key)] = float(array(path, f"{place}.{key}", weight))
     return found
 
 
