@@ -35,7 +35,7 @@ def bill(tool: Path, into: Path) -> Path:
     written = into / "lossbench.cdx.json"
     subprocess.run(
         [str(tool), "environment", sys.executable, "--pyproject", str(ROOT / "pyproject.toml"), "--output-reproducible",
-         "--mc-type", "application", "--output-format", "JSON", "--outfile", str(written)],
+         "--mc-type", "application", "--of", "JSON", "-o", str(written)],
         check=True, capture_output=True,
     )  # fmt: skip
     return written
