@@ -68,7 +68,7 @@ def test_a_line_without_end_is_damage_and_no_torn_row(run: Path, monkeypatch: py
         list(journal.read(run / "journal.jsonl"))
 
 
-@pytest.mark.parametrize("suites", ["mine.py", [1], {"a": 1}, ["a\x00b"], None])
+@pytest.mark.parametrize("suites", ["mine.py", [1], {"a": 1}, ["a\x00b"], ["\ud800"], None])
 def test_a_request_of_other_types_is_refused(suites: object) -> None:
     with pytest.raises(RunDamaged, match="a request that this lossbench knows"):
         requested.texts({"suites": suites}, "suites", run="r")

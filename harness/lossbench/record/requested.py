@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
@@ -27,9 +28,17 @@ def read(kind: type[Asked], stored: Any, *, run: str) -> Asked:
 def texts(stored: Any, name: str, *, run: str) -> tuple[str, ...]:
     """One list of texts of a request; empty where it has none. RunDamaged."""
     value: Any = stored.get(name, ()) if isinstance(stored, Mapping) else None
-    if not _fits(value, ()) or any("\x00" in text for text in value):
+    if not _fits(value, ()) or not all(map(_path, value)):
         raise _damaged(run, f"{name} = {repr(value)[:60]}")
     return tuple(value)
+
+
+def _path(text: str) -> bool:
+    """Whether a file could have the name."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _fits(value: Any, default: Any) -> bool:
