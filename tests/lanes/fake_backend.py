@@ -3,9 +3,12 @@
 # ruff: noqa: ARG001 - a binding takes what it is given
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import json
 import os
 import signal
+import stat
 import sys
 import tempfile
 import time
@@ -17,6 +20,7 @@ import numpy as np
 from lossbench import Binding, Loss, domains
 from lossbench.lanes import wire
 from lossbench.lanes.backends.base import Backend
+from lossbench.lanes.wire import MAGIC, PREFIX
 
 NAME = "fake_backend:FakeBackend"
 
@@ -224,6 +228,20 @@ def closes(m: Any, y_true: Any, y_pred: Any) -> Any:
     return good(m, y_true, y_pred)
 
 
+def tells(m: Any, y_true: Any, y_pred: Any) -> Any:
+    print({name: value for name, value in os.environ.items() if name.startswith("FAKE") or "canary" in value})
+    return good(m, y_true, y_pred)
+
+
+def forges(m: Any, y_true: Any, y_pred: Any) -> Any:
+    header = json.dumps({"message": {"ok": {"status": ["ok"]}}, "arrays": []}).encode()
+    for descriptor in range(3, 100):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                os.write(descriptor, PREFIX.pack(MAGIC, len(header), 0) + header)
+    return good(m, y_true, y_pred)
+
+
 def wrong_shape(m: Any, y_true: Any, y_pred: Any) -> Any:
     return good(m, y_true, y_pred)[:, :1]
 
@@ -276,6 +294,8 @@ hoards_in_a_child_loss = _loss("hoards_in_a_child", hoards_in_a_child)
 answers_too_much_loss = _loss("answers_too_much", answers_too_much)
 prints_loss = _loss("prints", prints)
 closes_loss = _loss("closes", closes)
+tells_loss = _loss("tells", tells)
+forges_loss = _loss("forges", forges)
 wrong_shape_loss = _loss("wrong_shape", wrong_shape)
 returns_text_loss = _loss("returns_text", returns_text)
 delta_loss = _loss("with_delta", with_delta, accepts=("delta", "offset", "extras"))

@@ -163,6 +163,7 @@ def test_a_worker_does_not_outlive_its_parent() -> None:
 
 def test_inputs_that_change_on_the_way_fail_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_LIES", "1")
+    monkeypatch.setenv("LOSSBENCH_PASS", "FAKE_LIES")
     with LaneProcess(Lane(backend=FAKE), [SUITE], builtin=False) as lane:
         answer = lane.answer(cell("good"), 20)
     assert answer.status == "failed"

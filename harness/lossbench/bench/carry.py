@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol
 
 from lossbench import __version__
 from lossbench.bench import asked_again, claiming, limiting, pictures
@@ -22,6 +22,7 @@ from lossbench.lanes.backends import backend_class
 from lossbench.lanes.bounds import Bounds
 from lossbench.lanes.process import LaneProcess
 from lossbench.plugin import Outcome, execute, interrupted
+from lossbench.record import requested
 from lossbench.record.run import RunFolder
 from lossbench.running.contract import Progress, Start, Timing, silent
 from lossbench.running.wall import Wall
@@ -64,12 +65,6 @@ class Request:
     def bounds(self) -> Bounds:
         """Of each worker."""
         return Bounds(memory_bytes=self.memory_limit_bytes, seconds=self.limit_seconds)
-
-    @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> Self:
-        """From a run's manifest, where tuples have become lists."""
-        known: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
-        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,16 +271,8 @@ def _custom(bench: Bench, lanes: Mapping[str, LaneProcess]) -> list[CustomResult
 
 
 def request_of(folder: RunFolder) -> Request:
-    """What a run was asked for. RunDamaged-like BadInput where its manifest does not say."""
-    try:
-        return Request.of(folder.request)
-    except TypeError as error:
-        raise BadInput(
-            subject=f"run {folder.id}",
-            expected="a request that this lossbench knows",
-            received=str(error),
-            remedy="start a new run",
-        ) from error
+    """What a run was asked for. RunDamaged where its manifest does not say."""
+    return requested.read(Request, folder.request, run=folder.id)
 
 
 def stored(request: Request) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from lossbench.record import frames
 from lossbench.spec import casefile, catalogue
 from lossbench.spec.case import Lane
 from lossbench.spec.errors import BadInput
+from lossbench.spec.plain import plain
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Case files, see docs/case-file.md.")]
 Out = Annotated[
@@ -80,7 +81,7 @@ def command(
         r["id"]: r["expected_verdict"] for r in found if r["expected_verdict"].startswith(("differs", "no oracle"))
     }
     for name, verdict in unmet.items():
-        typer.echo(f"the oracle does not meet the expected value of {name}: {verdict}")
+        typer.echo(plain(f"the oracle does not meet the expected value of {name}: {verdict}"))
     raise typer.Exit(conformance.exit_status(found))
 
 
@@ -98,7 +99,7 @@ def _say(record: Mapping[str, Any]) -> None:
     value = f"{record['value_class'] or record['status']}"
     grad = f"{record['grad_class'] or '-'}"
     where = f"{record['backend']}/{record['binding']}"
-    typer.echo(f"{record['id']}  {where:<24} value {value:<11} grad {grad:<11} {record['reason']}")
+    typer.echo(plain(f"{record['id']}  {where:<24} value {value:<11} grad {grad:<11} {record['reason']}"))
 
 
 def _plain(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,10 +13,13 @@ from lossbench.commands.options import RESULTS, Results, RunId
 from lossbench.commands.runs import run_folder
 from lossbench.record import frames
 from lossbench.record import run as runs
+from lossbench.record.bounded import within
 from lossbench.show.interchange import FORMATS
 from lossbench.spec.errors import BadInput
 
 BOOK: Final = "pytest-benchmark"
+MOST_BYTES: Final = 2**29
+"""Of a book: every sample of a full run takes a tenth of it."""
 KNOWN: Final = (*FORMATS, BOOK)
 
 Format = Annotated[str, typer.Option("--format", help=f"One of {', '.join(KNOWN)}.")]
@@ -40,11 +44,12 @@ def command(run: RunId = "", format: Format = "", out: Out = None, results: Resu
 
 
 def _book(folder: Path) -> str:
-    """pytest-benchmark's own file, which the run holds; BadInput where nothing was timed."""
+    """pytest-benchmark's own file, which the run holds, written anew; BadInput where nothing was timed."""
     try:
-        return (folder / "benchmark.json").read_text(encoding="utf-8")
-    except OSError as error:
+        return json.dumps(json.loads(within(folder / "benchmark.json", MOST_BYTES)), indent=4) + "\n"
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(
-            subject=f"run {folder.name}", expected="a benchmark.json", received=error.strerror or "none",
+            subject=f"run {folder.name}", expected="a benchmark.json",
+            received=getattr(error, "strerror", "") or str(error),
             remedy="export a run that timed something",
         ) from error  # fmt: skip

@@ -96,7 +96,7 @@ def command(
         if anew:
             typer.echo("\n".join(anew[2]))
         if defects:
-            typer.echo("\n".join([f"ledger: {defects.sentence}", *defects.lines()]))
+            typer.echo("\n".join([f"ledger: {defects.sentence}", *map(plain, defects.lines())]))
     statuses = {result.exit_status if recorded else 0, *([anew[0]] if anew else [])}
     raise typer.Exit(1 if surprised or 1 in statuses else max(statuses))
 

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from lossbench.bench import trust
 from lossbench.judge.gate import GateResult
 from lossbench.judge.ledger import LedgerResult
 from lossbench.record import frames
-from lossbench.record import run as runs
 from lossbench.record.journal import unwritable
 from lossbench.show import exports
 from lossbench.show.junit import junit as as_junit
@@ -48,8 +48,7 @@ def write(
 
 
 def _where(run: Path) -> Where:
-    suites = [Path(path) for path in runs.manifest(run)["request"].get("suites", ())]
-    known = catalogue.load([path for path in suites if path.exists()], backend="")
+    known = catalogue.load(trust.suites(run)[0], backend="")
 
     def where(loss: str, backend: str, binding: str) -> tuple[str, int] | None:
         place = places.of_binding(known, loss, backend, binding)

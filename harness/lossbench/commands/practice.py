@@ -28,6 +28,7 @@ from lossbench.practice.books import Books
 from lossbench.practice.process import TrainingFault
 from lossbench.practice.request import Request
 from lossbench.spec.errors import BadInput
+from lossbench.spec.plain import plain
 
 Only = Annotated[str, typer.Option("--only", help="Experiments, comma-separated: T1,T8,T6-focal,guide. Default: all.")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs from different starts; claims need five.")]
@@ -79,7 +80,7 @@ def command(
         print(jsonlib.dumps(_record(book.path, told, fault) | {"report": str(written)}, indent=1))
     else:
         for line in summary.lines(told):
-            typer.echo(line)
+            typer.echo(plain(line))
         typer.echo(f"tables   {book.path}")
         typer.echo(f"report   {written}")
     if fault:

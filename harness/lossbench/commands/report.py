@@ -10,7 +10,8 @@ from typing import Annotated, Final
 
 import typer
 
-from lossbench.commands.options import REPORTS, RESULTS, Reports, Results, RunId
+from lossbench.bench import trust
+from lossbench.commands.options import REPORTS, RESULTS, Reports, Results, RunId, Suites
 from lossbench.commands.runs import run_folder
 from lossbench.judge import gate, ledger
 from lossbench.judge.baseline import Baseline
@@ -19,6 +20,7 @@ from lossbench.record import run as runs
 from lossbench.record.frames import Tables
 from lossbench.show import page
 from lossbench.spec import catalogue
+from lossbench.spec.plain import plain
 
 EVERY_SECONDS: Final = 5
 
@@ -39,6 +41,7 @@ def command(
     against: Against = "",
     lanes: Lanes = "",
     watch: Watch = False,
+    suite: Suites = [],  # noqa: B006 - typer reads the default
     results: Results = RESULTS,
     reports: Reports = REPORTS,
 ) -> None:
@@ -53,8 +56,10 @@ def command(
     folder = run_folder(results, run)
     before = _before(results, against) if against else None
     request = runs.manifest(folder)["request"]
-    suites = [Path(path) for path in request.get("suites", ())]
-    known = catalogue.load([path for path in suites if path.exists()], backend="")
+    suites, refused = trust.suites(folder, suite)
+    if refused:
+        typer.echo(f"lossbench: {plain(trust.left_out(folder, refused))}", err=True)
+    known = catalogue.load(suites, backend="")
 
     def write(going: bool) -> Path:
         tables = runs.read(folder)

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from lossbench.bench import carry as benches
-from lossbench.bench import surroundings, training
+from lossbench.bench import surroundings, training, trust
 from lossbench.bench.carry import Request
 from lossbench.commands import unanswered
 from lossbench.commands.clustered import machines
@@ -42,6 +42,7 @@ from lossbench.practice import section
 from lossbench.record.run import RunFolder
 from lossbench.show import page
 from lossbench.spec.errors import BadInput
+from lossbench.spec.plain import plain
 
 Profile = Annotated[
     str,
@@ -114,6 +115,7 @@ def command(
         )
     memory_bytes = bytes_of(memory_limit)
     if resume:
+        trust.demand(run_folder(results, run), suite)
         folder = RunFolder.open(run_folder(results, run))
         asked = benches.request_of(folder)
         bench = benches.prepare(
@@ -133,6 +135,7 @@ def command(
                 practice=not no_practice, memory_limit_bytes=memory_bytes, limit_seconds=time_limit,
             )
         )  # fmt: skip
+    trust.note(suite)
     trained = training.prepare(bench)
     console = Console(stderr=True)
 
@@ -209,7 +212,7 @@ def _say(
     custom: list[CustomResult],
 ) -> None:
     def line(text: str, style: str = "") -> None:
-        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        console.print(plain(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
     for result in custom:
         for text, bad in _own(result):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lossbench.bench import trust
 from lossbench.commands.listing import console_for
 from lossbench.commands.options import RESULTS, Results, Suites
 from lossbench.commands.runs import run_folder
@@ -26,7 +27,10 @@ def command(loss: Name, run: Run = "", suite: Suites = [], results: Results = RE
     Example: lossbench show huber
     """
     folder, tables = _latest(results, run)
-    known = catalogue.load(suite or _suites(folder), backend="")
+    suites, refused = trust.suites(folder, suite) if folder else (suite, [])
+    if folder and refused:
+        typer.echo(f"lossbench: {plain(trust.left_out(folder, refused))}", err=True)
+    known = catalogue.load(suites, backend="")
     found = known.find(loss)
     console = console_for()
     console.print(closeup.of(found, known.family(found.name), tables))
@@ -45,8 +49,3 @@ def _latest(results: Path, run: str) -> tuple[Path | None, Tables | None]:
         return None, None
     folder = run_folder(results, run)
     return folder, runs.read(folder)
-
-
-def _suites(folder: Path | None) -> list[Path]:
-    named = runs.manifest(folder)["request"].get("suites", ()) if folder else ()
-    return [Path(path) for path in named if Path(path).exists()]

@@ -22,6 +22,7 @@ import pandas as pd
 
 from lossbench.judge import counts
 from lossbench.judge.timing import by_visit, visits
+from lossbench.record.bounded import MANIFEST_BYTES, within
 from lossbench.record.frames import Tables
 from lossbench.record.tables import SCHEMA_VERSION
 from lossbench.spec.errors import RunDamaged
@@ -109,29 +110,47 @@ def _packed(frame: pd.DataFrame) -> bytes:
 
 def load(path: Path) -> Baseline:
     """Read a baseline folder. RunDamaged, naming the file, where it is missing, unreadable or of another schema."""
+    version, facts = about(path)
+    empty = pd.DataFrame(columns=list(counts.COLUMNS)).astype(dict.fromkeys(counts.COMPARED, int))
+    counted = empty if version == UNCOUNTED else counts_of(path)
+    return Baseline(agreement=agreement(path), times=times(path), counts=counted, facts=facts)
+
+
+def about(path: Path) -> tuple[int, dict[str, str]]:
+    """Schema version and facts. RunDamaged."""
     try:
-        about = json.loads(_read(path, "facts.json"))
-        version, facts = about["schema_version"], about["facts"]
+        said = json.loads(_read(path, "facts.json"))
+        version, facts = said["schema_version"], said["facts"]
         facts = {str(key): str(value) for key, value in facts.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path / "facts.json", f"{type(error).__name__}: {error}") from error
     if version not in (SCHEMA_VERSION, UNCOUNTED):
         raise _damaged(path / "facts.json", f"schema version {version}, not {SCHEMA_VERSION}")
-    agreement = _unpacked(path, "agreement.csv.gz", AGREEMENT_COLUMNS)
-    times = _unpacked(path, "times.csv.gz", TIMES_COLUMNS)
+    return version, facts
+
+
+def agreement(path: Path) -> pd.DataFrame:
+    """Verdicts against the oracle. RunDamaged."""
+    return _unpacked(path, "agreement.csv.gz", AGREEMENT_COLUMNS)
+
+
+def times(path: Path) -> pd.DataFrame:
+    """Times relative to their groups. RunDamaged."""
+    found = _unpacked(path, "times.csv.gz", TIMES_COLUMNS)
     try:
-        times = times.assign(
-            log_ratios=times["log_ratios"].map(_numbers), median_seconds=times["median_seconds"].astype(float)
-        )
-    except (ValueError, TypeError, RecursionError) as error:
+        seconds = found["median_seconds"].astype(float)
+        return found.assign(log_ratios=found["log_ratios"].map(_numbers), median_seconds=seconds)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise _damaged(path / "times.csv.gz", str(error)) from error
+
+
+def counts_of(path: Path) -> pd.DataFrame:
+    """What frameworks count. RunDamaged."""
+    found = _unpacked(path, "counts.csv.gz", counts.COLUMNS)
     try:
-        named = [] if version == UNCOUNTED else [_unpacked(path, "counts.csv.gz", counts.COLUMNS)]
-        counted = pd.concat([pd.DataFrame(columns=list(counts.COLUMNS)), *named])
-        counted = counted.astype(dict.fromkeys(counts.COMPARED, int))
-    except (ValueError, TypeError) as error:
+        return found.astype(dict.fromkeys(counts.COMPARED, int))
+    except (ValueError, TypeError, OverflowError) as error:
         raise _damaged(path / "counts.csv.gz", str(error)) from error
-    return Baseline(agreement=agreement, times=times, counts=counted, facts=facts)
 
 
 def _numbers(text: str) -> list[float]:
@@ -157,9 +176,9 @@ def _unpacked(path: Path, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
 
 def _read(path: Path, name: str) -> bytes:
     try:
-        return (path / name).read_bytes()
-    except OSError as error:
-        raise _damaged(path / name, error.strerror or str(error)) from error
+        return within(path / name, MANIFEST_BYTES if name.endswith(".json") else MAX_BYTES)
+    except (OSError, ValueError) as error:
+        raise _damaged(path / name, getattr(error, "strerror", "") or str(error)) from error
 
 
 def _damaged(path: Path, received: str) -> RunDamaged:

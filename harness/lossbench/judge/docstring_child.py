@@ -21,6 +21,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final
 
+from lossbench.spec import inherited
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -72,7 +74,8 @@ class Ran:
 def run(backend: str, *, python: str = sys.executable, limit_seconds: float = 120.0) -> list[Ran]:
     """Every example of a backend's losses. Where the child dies or exceeds the limit, the last row says so."""
     place = PLACES[backend]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+    environment = {**inherited.environ(), **quiet}
     command = [python, "-W", "ignore", "-m", "lossbench.judge.docstring_child", backend]
     ending = ""
     try:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from lossbench.spec import inherited
 from lossbench.spec.errors import BadInput
 
 PREAMBLE: Final = "import numpy as np\nimport tensorflow as tf"
@@ -36,7 +37,7 @@ def run(
     where `python` cannot be started.
     """
     request = json.dumps({"preamble": preamble, "snippets": dict(snippets)})
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    environment = {**inherited.environ(), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     try:
         child = subprocess.run(
             [python, "-W", "ignore", "-m", "lossbench.judge.snippets"],

@@ -24,6 +24,7 @@ from typing import Any, Final, NoReturn
 import lossbench
 from lossbench.lanes import bounds
 from lossbench.lanes.wire import Channel, WireClosedError, WireError, encode
+from lossbench.spec import inherited
 
 WORKER: Final = "lossbench.lanes.worker"
 PRINTED_CHARACTERS: Final = 2000
@@ -55,8 +56,7 @@ class Child:
     ) -> None:
         ours, theirs = socket.socketpair()
         package = str(Path(lossbench.__file__).resolve().parents[1])
-        inherited = os.environ.get("PYTHONPATH", "")
-        path = os.pathsep.join([package, *([inherited] if inherited else [])])
+        path = os.pathsep.join(part for part in (package, os.environ.get("PYTHONPATH", "")) if part)
         self._temporary = tempfile.TemporaryDirectory(prefix="lossbench-", ignore_cleanup_errors=True)
         try:
             self._process = subprocess.Popen(
@@ -68,7 +68,7 @@ class Child:
                 start_new_session=True,
                 # safe path: a torch.py in the working directory must not stand in for the framework
                 env={
-                    **os.environ,
+                    **inherited.environ(),
                     **environ,
                     "PYTHONPATH": path,
                     "PYTHONSAFEPATH": "1",

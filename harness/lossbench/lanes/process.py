@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, TypeVar, cast
 
+from lossbench.lanes import replies
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.bounds import Bounds
 from lossbench.lanes.child import Child, ChildLost
@@ -29,6 +30,7 @@ ANSWER_LIMIT_SECONDS: Final = 60.0
 BLOCK_TARGET_SECONDS: Final = 2e-3
 MAX_FAILED_STARTS: Final = 3
 UNBOUNDED: Final = Bounds()
+Told = TypeVar("Told")
 
 
 class LaneLost(Exception):  # noqa: N818 - an outcome that becomes a row
@@ -152,15 +154,9 @@ class LaneProcess:
         return answer
 
     def answer_given(
-        self,
-        loss: str,
-        binding: str,
-        params: Mapping[str, Any],
-        arrays: Mapping[str, Any],
-        dtype: str,
-        operation: str,
-        limit_seconds: float = ANSWER_LIMIT_SECONDS,
-    ) -> Answer:
+        self, loss: str, binding: str, params: Mapping[str, Any], arrays: Mapping[str, Any], dtype: str,
+        operation: str, limit_seconds: float = ANSWER_LIMIT_SECONDS,
+    ) -> Answer:  # fmt: skip
         """Computes a loss on given arrays (`y_true`, `y_pred`, further inputs); params may hold arrays too.
 
         Floats are rounded to the dtype in the worker; inputs whose domain is an index become int32.
@@ -188,11 +184,10 @@ class LaneProcess:
         """One visit: `rounds` rounds of `loops` calls; loops 0 finds and keeps a number that lasts target_seconds."""
         request = {"do": "block", "cell": asdict(cell), "rounds": rounds, "loops": loops}
         try:
-            reply = self._asked({**request, "target_seconds": target_seconds}, limit_seconds)
+            block = self._asked({**request, "target_seconds": target_seconds}, limit_seconds, replies.block)
         except LaneLost as lost:
             # a lane that is not there has not failed at this cell
             return Block(status="skipped" if lost.status == "failed" else lost.status, reason=lost.reason)
-        block = Block(**reply)
         for seconds in block.seconds_per_call:
             self.clock.advance(seconds)
         return block
@@ -220,13 +215,13 @@ class LaneProcess:
 
     def _answered(self, request: Mapping[str, Any], limit_seconds: float) -> Answer:
         try:
-            reply = self._asked(request, limit_seconds)
+            answer = self._asked(request, limit_seconds, replies.answer)
         except LaneLost as lost:
             return Answer(status=lost.status, reason=lost.reason, traceback=lost.trace, printed=self._printed)
         assert self._child is not None, "a reply came from a child"
-        return Answer(**{**reply, "printed": self._child.printed})
+        return replace(answer, printed=self._child.printed)
 
-    def _asked(self, request: Mapping[str, Any], limit_seconds: float) -> Any:
+    def _asked(self, request: Mapping[str, Any], limit_seconds: float, read: Callable[[Any], Told]) -> Told:
         """What a worker says to it, a second one where the first died at it. Raises LaneLost.
 
         What died twice at one loss is not asked twice for that loss again: each time costs a framework's start.
@@ -234,13 +229,13 @@ class LaneProcess:
         loss = request["cell"]["case"]["loss"] if "cell" in request else request["loss"]
         try:
             try:
-                return self._call(request, limit_seconds)
+                return self._call(request, limit_seconds, read)
             except LaneLost as lost:
                 if not lost.by_chance or self._refusal is not None or loss in self._deadly:
                     raise
                 self._told(lost.reason)
             try:
-                return self._call(request, limit_seconds)
+                return self._call(request, limit_seconds, read)
             except LaneLost:
                 self._deadly.add(loss)
                 raise
@@ -248,9 +243,20 @@ class LaneProcess:
             self.unanswered += 1
             raise
 
-    def _call(self, request: Mapping[str, Any], limit_seconds: float) -> Any:
+    def _call(
+        self, request: Mapping[str, Any], limit_seconds: float, read: Callable[[Any], Told] = lambda told: told
+    ) -> Told:
         self.ready()
-        return self._said(self._exchange(request, time.monotonic() + self._bounds.within(limit_seconds)))
+        told = self._said(self._exchange(request, time.monotonic() + self._bounds.within(limit_seconds)))
+        return self._checked(read, told)
+
+    def _checked(self, read: Callable[[Any], Told], told: Any) -> Told:
+        """What is no answer ends the worker: whatever wrote it, it cannot be trusted further."""
+        try:
+            return read(told)
+        except WireError as error:
+            self.close()
+            raise LaneLost("crashed", f"the worker's answer cannot be read: {error}") from error
 
     def _exchange(self, request: Mapping[str, Any], deadline: float) -> dict[str, Any]:
         assert self._child is not None, "started"
@@ -282,6 +288,7 @@ class LaneProcess:
 
     def _said(self, reply: Mapping[str, Any]) -> Any:
         """What a reply holds, its errors raised."""
+        reply = self._checked(replies.said, reply)
         if "bad_input" in reply:
             self.close()
             raise BadInput(**reply["bad_input"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import socket
 import struct
 import time
@@ -23,6 +24,7 @@ MAX_HEADER_BYTES: Final = 64 * 2**20
 MAX_BODY_BYTES: Final = 8 * 2**30
 MARKS: Final = ("$array", "$tuple", "$dict")
 KINDS: Final = "biuf"
+DTYPE: Final = re.compile(rf"[<|][{KINDS}](1|2|4|8|16)")
 
 Arrays = list[npt.NDArray[Any]]
 
@@ -103,15 +105,15 @@ def lengths(prefix: bytes) -> tuple[int, int]:
     return header_bytes, body_bytes
 
 
-def decode(header: bytes | bytearray, body: bytearray) -> dict[str, Any]:
+def decode(header: bytes | bytearray, body: bytearray | npt.NDArray[np.uint8]) -> dict[str, Any]:
     """The message of a frame; its arrays are writable views of `body`. WireError where the two do not fit."""
     try:
         content = json.loads(header)
         arrays, offset = [], 0
         for described in content["arrays"]:
+            if not DTYPE.fullmatch(described["dtype"]):  # numpy would read much more from a text than a type
+                raise WireError(f"an array of {described['dtype']!r:.20} is not accepted")
             dtype = np.dtype(described["dtype"])
-            if dtype.kind not in KINDS:
-                raise WireError(f"an array of {dtype} is not accepted")
             shape = tuple(int(n) for n in described["shape"])
             count = math.prod(shape)
             if min(shape, default=0) < 0 or offset + count * dtype.itemsize > len(body):
@@ -121,7 +123,7 @@ def decode(header: bytes | bytearray, body: bytearray) -> dict[str, Any]:
         if offset != len(body):
             raise WireError(f"the frame's arrays fill {offset} of {len(body)} bytes")
         message = unpack(content["message"], arrays)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise WireError(f"the frame's header is damaged: {error}") from error
     if not isinstance(message, dict):
         raise WireError("the frame holds no message")
@@ -158,12 +160,15 @@ class Channel:
     def receive(self, deadline: float | None = None) -> dict[str, Any]:
         """The next message. TimeoutError past the deadline; WireClosedError if the other side is gone."""
         header_bytes, body_bytes = lengths(bytes(self._exactly(PREFIX.size, deadline)))
-        header = self._exactly(header_bytes, deadline)
+        header = bytes(self._exactly(header_bytes, deadline))
         return decode(header, self._exactly(body_bytes, deadline))
 
-    def _exactly(self, count: int, deadline: float | None) -> bytearray:
-        data = bytearray(count)
-        view = memoryview(data)
+    def _exactly(self, count: int, deadline: float | None) -> npt.NDArray[np.uint8]:
+        try:
+            data = np.empty(count, np.uint8)  # untouched pages cost nothing: a length alone takes no memory
+        except MemoryError as error:
+            raise WireError(f"a frame of {count} bytes does not fit the memory") from error
+        view = data.data
         while view:
             self._until(deadline)
             try:

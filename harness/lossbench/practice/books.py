@@ -10,22 +10,36 @@ from __future__ import annotations
 
 import json
 import os
+import struct
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 
+from lossbench.record.bounded import within
 from lossbench.record.frames import write_whole
 from lossbench.record.journal import Journal, unwritable
 from lossbench.record.journal import read as read_journal
 from lossbench.record.lock import hold
 from lossbench.record.naming import run_id
-from lossbench.spec.errors import BadInput
+from lossbench.spec.errors import BadInput, RunDamaged
 from lossbench.spec.training import Array
 
 FOLDER: Final = "practice"
+STATE_BYTES: Final = 2**32
+"""Of the arrays after an epoch; those of the largest model here take 20 MB."""
+NOT_OURS: Final = (
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError, OSError, RecursionError,
+    RuntimeError, SyntaxError, TypeError, ValueError, zipfile.BadZipFile, zlib.error, struct.error,
+    tokenize.TokenError,
+)  # fmt: skip
+"""What numpy, zipfile and arithmetic raise on values of other types and on damaged archives."""
 Kept = Mapping[str, Mapping[str, list[Array]]]
 """Backend -> `parameters` and `state`, as arrays in order."""
 
@@ -105,12 +119,7 @@ class Books:
         path = self._state(run, epoch)
         if not path.exists():
             return None
-        found: dict[str, dict[str, list[Array]]] = {}
-        with np.load(path, allow_pickle=False) as arrays:
-            for key in arrays.files:  # in the order they were saved
-                backend, name, _ = key.split("/")
-                found.setdefault(backend, {"parameters": [], "state": []})[name].append(np.array(arrays[key]))
-        return found
+        return state(path)
 
     def close(self) -> None:
         """Sync and close; harmless when repeated."""
@@ -129,6 +138,32 @@ class Books:
         self.close()
 
 
+def state(path: Path) -> Kept:
+    """Parameters and optimisers as they were saved. RunDamaged where the file is something else."""
+    found: dict[str, dict[str, list[Array]]] = {}
+    with read_as_written(path), np.load(path, allow_pickle=False) as arrays:
+        if sum(member.file_size for member in arrays.zip.infolist()) > STATE_BYTES:
+            raise ValueError(f"more than {STATE_BYTES} bytes")
+        for key in arrays.files:  # in the order they were saved
+            backend, name, _ = key.split("/")
+            found.setdefault(backend, {"parameters": [], "state": []})[name].append(np.array(arrays[key]))
+    return found
+
+
+@contextmanager
+def read_as_written(path: Path) -> Iterator[None]:
+    """Whatever comes of rows or files that lossbench has not written is one sentence: RunDamaged."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except NOT_OURS as fault:
+        raise RunDamaged(
+            subject=f"training run {path}", expected="what `lossbench practice` writes",
+            received=f"{type(fault).__name__}: {fault}", remedy="restore the file, or run `lossbench practice` again",
+        ) from fault  # fmt: skip
+
+
 def rows(path: Path, kind: str) -> Iterator[dict[str, Any]]:
     """Rows of one kind from a folder; RunDamaged where it cannot be trusted."""
     return (row for found, row in read_journal(path / "journal.jsonl") if found == kind)
@@ -142,13 +177,12 @@ def once(path: Path, kind: str, *names: str) -> list[dict[str, Any]]:
 def asked(path: Path) -> dict[str, Any]:
     """The request of a run. BadInput where there is no such run."""
     try:
-        found: dict[str, Any] = json.loads((path / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
+        return {**json.loads(within(path / "run.json"))}
+    except (OSError, ValueError, TypeError, RecursionError) as fault:
         raise BadInput(
             subject=f"practice run {path}", expected="a folder with a run.json", received=str(fault),
             remedy="name another, or run `lossbench practice` again",
         ) from fault  # fmt: skip
-    return found
 
 
 def latest(results: Path) -> Path:

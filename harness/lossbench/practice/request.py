@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
+from lossbench.record import requested
 from lossbench.spec.training import Experiment
 
 GUIDE: Final = "guide"
@@ -30,10 +31,9 @@ class Request:
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> Request:
-        """From what `stored` gave."""
+        """From what `stored` gave. RunDamaged."""
         known = {field.name for field in fields(cls)}
-        values: dict[str, Any] = {name: value for name, value in stored.items() if name in known}
-        return cls(**values | {name: tuple(values[name]) for name in ("only", "backends")})
+        return requested.read(cls, {name: value for name, value in stored.items() if name in known}, run="of training")
 
     def stored(self) -> dict[str, Any]:
         """As JSON keeps it."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from lossbench.practice import curves, experiments, pictures, report, summary
-from lossbench.practice.books import FOLDER, rows
+from lossbench.practice.books import FOLDER, read_as_written, rows
 from lossbench.practice.contributions import BAR
 from lossbench.practice.summary import Summary
 from lossbench.record.frames import write_whole
@@ -25,14 +25,17 @@ def of_run(run: Path, folder: Path) -> Markup:
     path = run / FOLDER
     if not (path / "run.json").is_file():
         return page.NOTHING
-    told = summary.of(path)
+    with read_as_written(path):
+        told = summary.of(path)
+        text = report.text(path, told, folder, run_id=run.name, back="index.html")
+        found = list(_rows(told))
+        part = page.part(
+            "training.html", href=PAGE, answer=" ".join(_answer(path, told, found)), rows=found,
+            pictures=list(_pictures(path)),
+        )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / PAGE, report.text(path, told, folder, run_id=run.name, back="index.html").encode())
-    found = list(_rows(told))
-    return page.part(
-        "training.html", href=PAGE, answer=" ".join(_answer(path, told, found)), rows=found,
-        pictures=list(_pictures(path)),
-    )  # fmt: skip
+    write_whole(folder / PAGE, text.encode())
+    return part
 
 
 def _answer(path: Path, told: Summary, found: list[dict[str, Any]]) -> Iterator[str]:

@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 import lossbench
+from lossbench.spec import inherited
 
 WORKING_SETS: Final = tuple(2**power for power in (15, 18, 20, 22, 24, 26, 28))
 """Bytes of all arrays of a kernel together; the largest is beyond any cache."""
@@ -78,7 +79,7 @@ def measure(threads: int = 1) -> Ceilings:
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     command = [sys.executable, "-m", __name__, "--threads", str(threads)]
     path = os.pathsep.join([str(Path(lossbench.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    env = {**os.environ, **one, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    env = {**inherited.environ(), **one, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=env, timeout=60)
     return Ceilings.of(json.loads(done.stdout))
 

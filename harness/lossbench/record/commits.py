@@ -14,6 +14,8 @@ from lossbench.spec.errors import BadInput
 
 NOTES: Final = "refs/notes/lossbench"
 """A note is one file: a tar archive of a baseline's."""
+FILES: Final = frozenset({"agreement.csv.gz", "times.csv.gz", "counts.csv.gz", "facts.json"})
+"""Of a baseline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +83,28 @@ def noted(folder: Path, scratch: Path, most: int = 50) -> list[Kept]:
     for _, name, commit, blob in sorted(dated)[-most:]:
         place = scratch / commit
         place.mkdir()
-        packed = io.BytesIO(_git(around, "--notes", "cat-file", "blob", blob))
-        try:
-            with tarfile.open(fileobj=packed, mode="r:") as tar:  # as it was written: nothing that unpacks without end
-                tar.extractall(place, filter="data")
-        except tarfile.TarError as fault:
-            raise BadInput(
-                subject=f"the note on {name}", expected="a baseline that `lossbench baseline --note` wrote",
-                received=str(fault), remedy=f"git notes --ref {NOTES} remove {name.split()[-1]}",
-            ) from fault  # fmt: skip
+        unpack(_git(around, "--notes", "cat-file", "blob", blob), place, name)
         found.append(Kept(name=name, path=place))
     return found
+
+
+def unpack(packed: bytes, place: Path, name: str) -> None:
+    """The files of a note into an empty folder, and nothing anywhere else. BadInput where it is no baseline."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as tar:  # nothing that unpacks without end
+            for member in tar:
+                tar.extract(_of_baseline(member), place, filter="data")
+    except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as fault:
+        raise BadInput(
+            subject=f"the note on {name}", expected="a baseline that `lossbench baseline --note` wrote",
+            received=str(fault), remedy=f"git notes --ref {NOTES} remove {name.split()[-1]}",
+        ) from fault  # fmt: skip
+
+
+def _of_baseline(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    if member.isreg() and not member.issparse() and member.name in FILES:
+        return member
+    raise tarfile.TarError(f"a member {member.name!r}")
 
 
 def _existing(folder: Path) -> Path:

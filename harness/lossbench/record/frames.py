@@ -6,7 +6,6 @@ import io
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from lossbench.record.journal import unwritable
 from lossbench.record.tables import DEFAULTS, SCHEMA_VERSION, TABLES, ColumnType, Row, Table
 from lossbench.spec.errors import RunDamaged
+from lossbench.spec.plain import plain
 
 _ARROW: Final[dict[ColumnType, pa.DataType]] = {
     "string": pa.string(),
@@ -92,7 +92,13 @@ def with_peaks(contents: dict[str, pa.Table]) -> dict[str, pa.Table]:
 
 def tables(contents: dict[str, pa.Table]) -> Tables:
     """Data frames of a whole run."""
-    return Tables(**{name: content.to_pandas() for name, content in contents.items()})
+    return Tables(**{name: frame(content) for name, content in contents.items()})
+
+
+def frame(content: pa.Table) -> pd.DataFrame:
+    """A table as a data frame; what a file says of itself to pandas is left unread."""
+    found: pd.DataFrame = content.replace_schema_metadata(None).to_pandas()
+    return found
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -118,7 +124,13 @@ def write_parquet(path: Path, content: pa.Table) -> None:
 
 def read_parquet(path: Path, table: Table) -> pa.Table:
     """RunDamaged where the file is missing, truncated, damaged, or of another schema."""
-    return _opened(path, table, partial(pq.read_table, page_checksum_verification=True))
+    return _opened(path, table, _whole)
+
+
+def _whole(path: Path) -> pa.Table:
+    content = pq.read_table(path, page_checksum_verification=True)
+    content.validate(full=True)  # a page may be whole and hold what is no text
+    return content
 
 
 def check_parquet(path: Path, table: Table) -> None:
@@ -134,12 +146,13 @@ def _opened(path: Path, table: Table, read: Callable[[Path], Any]) -> Any:
     try:
         content = read(path)
         found = content if isinstance(content, pa.Schema) else content.schema
+        names = set(found.names)
     except (pa.ArrowException, OSError, ValueError) as error:
         first = str(error).splitlines()[0].rstrip(".")
         raise RunDamaged(subject=subject, expected="a whole Parquet file", received=first, remedy=again) from error
-    check_version(subject, (found.metadata or {}).get(_VERSION_KEY, b"none").decode())
+    check_version(subject, (found.metadata or {}).get(_VERSION_KEY, b"none").decode(errors="replace"))
     if not found.equals(schema(table)):
-        wrong = sorted(set(found.names) ^ {c.name for c in table.columns}) or "other types"
+        wrong = sorted(names ^ {c.name for c in table.columns}) or "other types"
         raise RunDamaged(subject=subject, expected=f"the columns of {table.name}", received=str(wrong), remedy=again)
     return content
 
@@ -148,7 +161,7 @@ def check_version(subject: str, version: str) -> None:
     """RunDamaged unless the schema version is ours."""
     if version == str(SCHEMA_VERSION):
         return
-    newer = version.isdigit() and int(version) > SCHEMA_VERSION
+    newer = version.isdecimal() and len(version) < 9 and int(version) > SCHEMA_VERSION
     raise RunDamaged(
         subject=subject,
         expected=f"schema version {SCHEMA_VERSION}",
@@ -173,14 +186,20 @@ def summary(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def csv(frame: pd.DataFrame) -> str:
-    """As CSV text in which no spreadsheet sees a formula: text that begins like one gets an apostrophe before it."""
+    """As CSV text in which no spreadsheet sees a formula and no terminal a command.
+
+    Text that begins like a formula gets an apostrophe before it; control characters become escapes.
+    """
     text = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
     guarded = {name: frame[name].map(_guarded) for name in text}
-    return frame.assign(**guarded).to_csv(index=False)
+    return frame.assign(**guarded).rename(columns=_guarded).to_csv(index=False)
 
 
 def _guarded(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    shown = value if value.isprintable() else "\n".join(plain(line) for line in value.split("\n"))
+    return f"'{shown}" if value.lstrip().startswith(_FORMULA) or value.startswith(_FORMULA) else shown
 
 
 def read_all(folder: Path) -> dict[str, pa.Table]:

@@ -14,6 +14,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -33,6 +34,8 @@ REMEDIES: Final = {
     errno.ENOSPC: SPACE, errno.EFBIG: SPACE, errno.EDQUOT: SPACE, errno.EIO: SPACE,
 }  # fmt: skip
 """What helps, by the number of the system's error."""
+MAX_LINE_BYTES: Final = 2**26
+"""Of a row: the largest, a map, has a few megabytes."""
 _CHECKSUM: Final = 8
 """Hexadecimal digits of the CRC-32 that begins a line, before a space."""
 
@@ -62,8 +65,8 @@ def read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             remedy="name another run, or run again",
         ) from None
     with stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.endswith(b"\n"):
+        for number, line in enumerate(iter(partial(stream.readline, MAX_LINE_BYTES), b""), start=1):
+            if not line.endswith(b"\n") and len(line) < MAX_LINE_BYTES:
                 return
             checksum, _, body = line[:-1].partition(b" ")
             if len(checksum) != _CHECKSUM or checksum != b"%08x" % zlib.crc32(body):

@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, Self
 import pyarrow as pa
 
 from lossbench.record import frames
+from lossbench.record.bounded import within
 from lossbench.record.frames import Tables
 from lossbench.record.journal import Journal, unwritable
 from lossbench.record.journal import read as read_journal
@@ -166,8 +167,9 @@ def manifest(path: Path) -> dict[str, Any]:
     """What run.json says: id, schema_version, created_utc, state, request. RunDamaged."""
     subject = f"run {path.name}"
     try:
-        content = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        content = json.loads(within(path / "run.json"))
         version, found = content["schema_version"], content["state"]
+        content["request"] = {**content.get("request", {})}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         received = (
             "an unreadable one" if (path / "run.json").exists() else "none" if path.is_dir() else "no such folder"

@@ -13,6 +13,7 @@ import numpy as np
 from lossbench.record.frames import Tables
 from lossbench.show import metrics
 from lossbench.show.metrics import Metric
+from lossbench.spec.plain import plain
 
 NANO: Final = 1e9
 
@@ -74,7 +75,8 @@ def _finite(found: Iterable[Metric], end: str) -> Iterator[tuple[Metric, float]]
 
 def _labels(labels: Mapping[str, str]) -> str:
     def quoted(text: str) -> str:
-        return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        shown = "\n".join(plain(line) for line in text.split("\n"))
+        return shown.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
     return ",".join(f'{name}="{quoted(value)}"' for name, value in labels.items())
 

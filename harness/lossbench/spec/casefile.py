@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from lossbench.spec.errors import BadInput
 from lossbench.spec.formats import FORMATS
+from lossbench.spec.representable import representable
 from lossbench.spec.tolerance import Tolerance
 
 MAX_BYTES: Final = 64 * 2**20
@@ -85,13 +86,8 @@ def _text(path: Path) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        _bad(
-            path,
-            f"byte {error.start}",
-            "UTF-8 text",
-            f"byte 0x{error.object[error.start]:02x}",
-            "save the file as UTF-8",
-        )
+        found = f"byte 0x{error.object[error.start]:02x}"
+        _bad(path, f"byte {error.start}", "UTF-8 text", found, "save the file as UTF-8")
     if not text.strip():
         _bad(path, "", 'a list of cases or {"cases": [...]}', "an empty file", "write cases into it")
     return text
@@ -169,8 +165,11 @@ def _case(path: Path, place: str, case: Any) -> GivenCase:
     if not isinstance(loss, str):
         _bad(path, f"{place}.loss", "a loss name", repr(loss)[:60], "see `lossbench list`")
     dtype = case.get("dtype", "float32")
-    if dtype not in FORMATS:
+    if not isinstance(dtype, str) or dtype not in FORMATS:
         _bad(path, f"{place}.dtype", f"one of {', '.join(FORMATS)}", repr(dtype)[:60], "use one of these")
+    for key in ("id", "loss", "note", "source"):
+        if not representable(str(case.get(key))):
+            _bad(path, f"{place}.{key}", "characters", repr(case[key])[:60], "write them whole, not by halves")
     params = case.get("params") or {}
     if not isinstance(params, dict):
         _bad(path, f"{place}.params", "an object", type(params).__name__, 'write {"delta": 1.0}')
@@ -245,9 +244,9 @@ def _param(path: Path, place: str, key: str, value: Any) -> Any:
         return _by_class(path, place, value)
     if isinstance(value, str) and value in TEXT_NUMBERS:
         return TEXT_NUMBERS[value]
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or (isinstance(value, bool | int | float | str) and representable(value)):
         return value
-    return _bad(path, place, "a number, a text or a list", type(value).__name__, "correct it")
+    return _bad(path, place, "a number, a text or a list", repr(value)[:60], "correct it")
 
 
 def _by_class(path: Path, place: str, weights: Mapping[str, Any]) -> npt.NDArray[np.float64]:
@@ -256,7 +255,9 @@ def _by_class(path: Path, place: str, weights: Mapping[str, Any]) -> npt.NDArray
         _bad(path, place, 'class numbers, as in {"0": 1.0}', repr(weights)[:60], "name classes by their index")
     found = np.ones(max(map(int, weights)) + 1)
     for key, weight in weights.items():
-        found[int(key)] = float(array(path, f"{place}.{key}", weight).reshape(()))
+        if isinstance(weight, list):
+            _bad(path, f"{place}.{key}", "a number", "a list", "give one weight a class")
+        found[int(key)] = float(array(path, f"{place}.{key}", weight))
     return found
 
 
@@ -267,8 +268,8 @@ def _output(path: Path, place: str, output: Any) -> Mapping[str, Any]:
     if not isinstance(params, dict):
         _bad(path, f"{place}.params", "an object", type(params).__name__, 'write {"delta": 1.0}')
     weight = output.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float):
-        _bad(path, f"{place}.weight", "a number", repr(weight)[:60], "correct it")
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not representable(weight):
+        _bad(path, f"{place}.weight", "a number that fits float64", repr(weight)[:60], "correct it")
     return {
         "loss": str(output["loss"]),
         "weight": float(weight),
@@ -289,7 +290,7 @@ def _tolerance(path: Path, place: str, value: Any) -> Tolerance | None:
         _bad(path, place, '{"rel": r, "abs": a}', repr(value)[:60], "correct it")
     try:
         return Tolerance(relative=float(value.get("rel", 0.0)), absolute=float(value.get("abs", 0.0)))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         _bad(path, place, "numbers", repr(value)[:60], "correct it")
 
 

@@ -6,13 +6,13 @@ import unicodedata
 
 
 def plain(text: str) -> str:
-    """Control and direction characters as escapes that one can read; line ends and tabs as spaces."""
-    return "".join(_shown(c) for c in text)
+    """Control and direction characters, and what no font has, as readable escapes; line ends and tabs as spaces."""
+    return text if text.isprintable() else "".join(_shown(c) for c in text)
 
 
 def _shown(character: str) -> str:
     if character in "\t\n\r":
         return " "
-    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"):
         return character.encode("unicode_escape").decode()
     return character

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from lossbench.spec import inherited
 from lossbench.spec.errors import BadInput
 from lossbench.spec.functions import FRAMEWORKS, Function, functions, imported
 from lossbench.spec.loss import Loss
@@ -189,7 +190,7 @@ def describe(path: Path, folder: Path | None, _changed_ns: int) -> Described:
     package_home = str(Path(__file__).resolve().parents[2])
     paths = [package_home, os.environ.get("PYTHONPATH", "")]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
-    environ = {**os.environ, **quiet, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
+    environ = {**inherited.environ(), **quiet, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "lossbench.spec.describe", str(path), *([str(folder)] if folder else [])],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from lossbench.bench.hunting.child import listed
 from lossbench.bench.hunting.finds import Find
 from lossbench.judge.reference import Evaluate, Reference, from_oracle
 from lossbench.lanes.backends import backend_class
+from lossbench.spec import inherited
 
 GONE: Final = {"source": "", "printed": "", "error": "the process ended", "traced": False}
 
@@ -62,7 +62,7 @@ class Writers:
         """The framework's child; returns before it is ready."""
         if backend not in self._children:
             command = [sys.executable, "-W", "ignore", "-m", "lossbench.bench.hunting.child", backend, *self._suites]
-            environment = {**os.environ, **backend_class(backend).environ(1, "cpu")}
+            environment = {**inherited.environ(), **backend_class(backend).environ(1, "cpu")}
             self._children[backend] = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, env=environment
             )

@@ -1,0 +1,132 @@
+"""The wheel alone, without any framework, on every Python from 3.11 to 3.13 that is found: `make installs`.
+
+Each gets an empty environment with the wheel and what it depends on, and then reads somebody's run: report, gate,
+history, export, query's absence in a sentence, and what doctor advises. One line an interpreter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import release
+
+ROOT = Path(__file__).resolve().parents[1]
+VERSIONS = ("3.11", "3.12", "3.13")
+FRAMEWORKS = ("tensorflow", "keras", "torch", "jax", "jaxlib", "optax")
+
+
+def interpreters() -> dict[str, Path]:
+    """Version -> an interpreter of it that runs."""
+    found = {}
+    for version in VERSIONS:
+        managed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+        for place in filter(None, [shutil.which(f"python{version}"), *managed]):
+            told = _ran([str(place), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+            if told.returncode == 0 and told.stdout.strip() == version:
+                found[version] = Path(place)
+                break
+    return found
+
+
+def environment(python: Path, wheel: Path, folder: Path, extras: str = "") -> Path:
+    """An empty environment with the wheel in it; its interpreter."""
+    _done([str(python), "-m", "venv", str(folder)])
+    own = folder / "bin" / "python"
+    pip = [str(own), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _done([*pip, "--constraint", str(ROOT / "pins.txt"), f"{wheel}{extras}"])
+    return own
+
+
+def tried(python: Path, run: Path, folder: Path) -> dict[str, str]:
+    """What the commands that read results do in that environment: name -> `fine`, or what went wrong.
+
+    run: a recorded run, copied first: it is somebody else's. folder: an empty one to work in.
+    """
+    theirs = folder / "results" / run.name
+    shutil.copytree(run, theirs)
+    said = {
+        "report": (["report", run.name], 0, "index.html"),
+        "baseline": (["baseline", run.name, "--to", "kept"], 0, "is the baseline"),
+        "gate": (["gate", run.name, "--baseline", "kept"], 0, "nothing got worse"),
+        "export": (["export", run.name, "--format", "openmetrics"], 0, "# EOF"),
+        "show": (["show", "huber"], 0, "huber"),
+        "list": (["list"], 0, "huber"),
+        "query": (["query", "SELECT 1"], 2, "pip install 'lossbench[query]'"),
+        "run": (["run", "--loss", "huber"], 2, "lossbench doctor"),
+        "doctor": (["doctor"], 1, "pip install 'lossbench[torch]'"),
+    }
+    results = {}
+    for name, (words, status, expected) in said.items():
+        done = _ran([str(python), "-m", "lossbench", *words], cwd=folder)
+        fine = done.returncode == status and expected in done.stdout + done.stderr
+        results[name] = "fine" if fine else f"status {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}"
+    there = _ran([str(python), "-c", f"import importlib.util as u; print([n for n in {FRAMEWORKS} if u.find_spec(n)])"])
+    results["no framework"] = "fine" if there.stdout.strip() == "[]" else there.stdout.strip() + there.stderr.strip()
+    return results
+
+
+def a_run(folder: Path) -> Path:
+    """A recorded run to read: the newest of results/, else a small one made now."""
+    recorded = sorted((ROOT / "results").glob("*T*Z-*/cells.parquet"))
+    if recorded:
+        return recorded[-1].parent
+    words = ["run", "--profile", "quick", "--loss", "huber", "--dtype", "float32", "--no-report", "--no-practice"]
+    _done([sys.executable, "-m", "lossbench", *words, "--results", str(folder)])
+    return next(folder.glob("*T*Z-*/cells.parquet")).parent
+
+
+def _clean() -> dict[str, str]:
+    """Nothing of this checkout on the path of the interpreter that is tried."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+
+
+def _ran(command: list[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, env=_clean(), capture_output=True, text=True, timeout=900, check=False)
+
+
+def _done(command: list[str]) -> None:
+    subprocess.run(command, check=True, timeout=900, capture_output=True)
+
+
+def _said(version: str, results: dict[str, str]) -> Iterable[str]:
+    wrong = {name: text for name, text in results.items() if text != "fine"}
+    yield f"Python {version}: {len(results) - len(wrong)} of {len(results)} fine ({', '.join(results)})"
+    yield from (f"  {name}: {text}" for name, text in wrong.items())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", action="append", choices=VERSIONS, help="default: every one that is found")
+    parser.add_argument("--run", type=Path, help="a recorded run to read")
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    found, results = interpreters(), {}
+    with tempfile.TemporaryDirectory(prefix="lossbench-installs-") as scratch:
+        place = Path(scratch)
+        release.build(ROOT, place / "dist", release.epoch())
+        wheel = next((place / "dist").glob("*.whl"))
+        run = (asked.run or a_run(place / "runs")).resolve()
+        for version in asked.python or VERSIONS:
+            if version not in found:
+                print(f"Python {version}: not found here", flush=True)
+                continue
+            folder = place / version
+            (folder / "work").mkdir(parents=True)
+            results[version] = tried(environment(found[version], wheel, folder / "venv"), run, folder / "work")
+            if not asked.json:
+                print("\n".join(_said(version, results[version])), flush=True)
+    if asked.json:
+        print(json.dumps(results, indent=1))
+    return int(any(text != "fine" for each in results.values() for text in each.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
