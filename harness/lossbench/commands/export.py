@@ -12,6 +12,7 @@ from lossbench.commands.options import RESULTS, Results, RunId
 from lossbench.commands.runs import run_folder
 from lossbench.record import frames
 from lossbench.record import run as runs
+from lossbench.record.stores import Place
 from lossbench.show.interchange import FORMATS
 from lossbench.spec.errors import BadInput
 
@@ -39,10 +40,10 @@ def command(run: RunId = "", format: Format = "", out: Out = None, results: Resu
         frames.write_whole(out, text.encode())
 
 
-def _book(folder: Path) -> str:
+def _book(folder: Place) -> str:
     """pytest-benchmark's own file, which the run holds; BadInput where nothing was timed."""
     try:
-        return (folder / "benchmark.json").read_text(encoding="utf-8")
+        return str((folder / "benchmark.json").read_bytes(), "utf-8")
     except OSError as error:
         raise BadInput(
             subject=f"run {folder.name}", expected="a benchmark.json", received=error.strerror or "none",

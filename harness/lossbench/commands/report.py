@@ -13,10 +13,11 @@ import typer
 from lossbench.commands.options import REPORTS, RESULTS, Reports, Results, RunId
 from lossbench.commands.runs import run_folder
 from lossbench.judge import gate, ledger
-from lossbench.judge.baseline import Baseline
+from lossbench.judge.baseline import READ, Baseline, of
 from lossbench.practice import section
 from lossbench.record import run as runs
-from lossbench.record.frames import Tables
+from lossbench.record import stores
+from lossbench.record.stores import Place
 from lossbench.show import page
 from lossbench.spec import catalogue
 
@@ -50,8 +51,15 @@ def command(
     Example: lossbench report --against results/baseline
     Example: lossbench report --lanes torch/eager,jax/compiled
     """
-    folder = run_folder(results, run)
     before = _before(results, against) if against else None
+    asked = run_folder(results, run)
+    with stores.near(asked) as folder:
+        written = _written(folder, before, lanes, watch, reports, beside=folder == asked)
+    typer.echo(os.path.relpath(written))
+
+
+def _written(folder: Path, before: Baseline | None, lanes: str, watch: bool, reports: Path, *, beside: bool) -> Path:
+    """beside: whether the page may lead to the run's own files."""
     request = runs.manifest(folder)["request"]
     suites = [Path(path) for path in request.get("suites", ())]
     known = catalogue.load([path for path in suites if path.exists()], backend="")
@@ -60,13 +68,12 @@ def command(
         tables = runs.read(folder)
         result = gate.compare(before, tables) if before is not None else None
         return page.write(
-            tables, known, reports, folder.name, gate=result, lanes=lanes, run_folder=folder,
+            tables, known, reports, folder.name, gate=result, lanes=lanes, run_folder=folder if beside else None,
             defects=None if going else ledger.of_run(tables, request), again_seconds=EVERY_SECONDS if going else 0,
             training=section.of_run(folder, reports / folder.name),
         )  # fmt: skip
 
-    written = follow(folder, write, lambda: time.sleep(EVERY_SECONDS)) if watch else write(False)
-    typer.echo(os.path.relpath(written))
+    return follow(folder, write, lambda: time.sleep(EVERY_SECONDS)) if watch else write(False)
 
 
 def follow(run: Path, write: Callable[[bool], Path], wait: Callable[[], None]) -> Path:
@@ -81,8 +88,8 @@ def follow(run: Path, write: Callable[[bool], Path], wait: Callable[[], None]) -
     return write(False)
 
 
-def _before(results: Path, name: str) -> Baseline | Tables:
+def _before(results: Place, name: str) -> Baseline:
     """A committed baseline, or a run. BadInput, RunDamaged."""
     if (Path(name) / "agreement.csv.gz").exists():
         return gate.load_baseline(Path(name))
-    return runs.read(run_folder(results, name))
+    return of(runs.read(run_folder(results, name), only=READ))

@@ -23,10 +23,10 @@ from lossbench.commands.options import (
     Losses,
     Modes,
     Reports,
-    Results,
     Suites,
     chosen,
     words,
+    Written,
 )
 from lossbench.commands.progress import progress_bar
 from lossbench.commands.runs import run_folder
@@ -36,6 +36,7 @@ from lossbench.lanes.backends import BACKENDS
 from lossbench.plugin import INTERRUPTED, Outcome
 from lossbench.practice import section
 from lossbench.record.run import RunFolder
+from lossbench.record.stores import here
 from lossbench.show import page
 from lossbench.spec.errors import BadInput
 
@@ -74,7 +75,7 @@ def command(
     threads: Threads = 1,
     seconds: Seconds = 0.0,
     resume: Resume = False,
-    results: Results = RESULTS,
+    results: Written = RESULTS,
     reports: Reports = REPORTS,
     no_practice: NoPractice = False,
     no_report: NoReport = False,
@@ -94,7 +95,7 @@ def command(
             subject="run", expected="options alone", received=repr(run), remedy="add --resume to go on with a run"
         )
     if resume:
-        folder = RunFolder.open(run_folder(results, run))
+        folder = RunFolder.open(here(run_folder(results, run), "--resume"))
         bench = benches.prepare(benches.request_of(folder))
     else:
         backends = words(backend) and chosen("--backend", backend, tuple(BACKENDS))

@@ -12,6 +12,7 @@ from lossbench.commands.options import RESULTS, Results, Suites
 from lossbench.commands.runs import run_folder
 from lossbench.record import run as runs
 from lossbench.record.frames import Tables
+from lossbench.record.stores import Place
 from lossbench.show import closeup
 from lossbench.spec import catalogue
 from lossbench.spec.plain import plain
@@ -39,7 +40,7 @@ def command(loss: Name, run: Run = "", suite: Suites = [], results: Results = RE
     console.print(plain(hint.strip()), style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-def _latest(results: Path, run: str) -> tuple[Path | None, Tables | None]:
+def _latest(results: Path, run: str) -> tuple[Place | None, Tables | None]:
     """The run that is asked for, the latest if none is; none where there is none yet. BadInput for a wrong name."""
     if not run and not runs.recorded(results):
         return None, None
@@ -47,6 +48,6 @@ def _latest(results: Path, run: str) -> tuple[Path | None, Tables | None]:
     return folder, runs.read(folder)
 
 
-def _suites(folder: Path | None) -> list[Path]:
+def _suites(folder: Place | None) -> list[Path]:
     named = runs.manifest(folder)["request"].get("suites", ()) if folder else ()
     return [Path(path) for path in named if Path(path).exists()]

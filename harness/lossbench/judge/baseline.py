@@ -20,16 +20,25 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from lossbench.judge import counts
-from lossbench.judge.timing import by_visit, visits
+from lossbench.judge import counts, stacked, timed
+from lossbench.judge.timing import Reals
 from lossbench.record.frames import Tables
 from lossbench.record.tables import SCHEMA_VERSION
 from lossbench.spec.errors import RunDamaged
 
 AGREEMENT_COLUMNS: Final = ("cell", "quantity", "verdict", "class", "convention")
 TIMES_COLUMNS: Final = ("cell", "group", "median_seconds", "log_ratios")
+DIGITS: Final = 5
+"""Of a logarithm of a ratio: a thousandth of a percent."""
 MAX_BYTES: Final = 2**30
 """Of a table when unpacked: a baseline of a million cells has a fifth of it."""
+READ: Final = {
+    "agreement": ("cell", "quantity", "against", "verdict", "class", "convention"),
+    "measurements": timed.READ,
+    "cells": counts.COLUMNS,
+    "facts": ("key", "value"),
+}
+"""Table -> the columns of a run that its baseline is made from."""
 UNCOUNTED: Final = 1
 """The schema version of baselines that have no counts.csv.gz and otherwise read alike."""
 MACHINE: Final = ("machine.cpu", "machine.architecture", "machine.cores", "machine.threads_allowed")
@@ -69,23 +78,24 @@ def of(tables: Tables) -> Baseline:
 
 
 def _times(measurements: pd.DataFrame) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    seen = visits(measurements) if len(measurements) else pd.DataFrame(columns=["group"])
-    for group, members in seen.groupby("group", sort=True):
-        logs = by_visit(members)
-        relative = logs.sub(logs.median(axis=1), axis=0)
-        medians = members.groupby("cell")["seconds"].median()
-        for cell in relative.columns:
-            kept = [None if np.isnan(v) else round(float(v), 5) for v in relative[cell]]
-            rows.append({"cell": cell, "group": group, "median_seconds": medians[cell], "log_ratios": kept})
-    return pd.DataFrame(rows, columns=list(TIMES_COLUMNS))
+    seen = timed.of(measurements)
+    medians, ratios = np.full(len(seen.cells), np.nan), np.full_like(seen.seconds, np.nan)
+    for rows in stacked.batches(seen.codes, seen.width):
+        seconds = seen.at(rows)
+        medians[rows] = stacked.middle(seconds)
+        logs = np.log(seconds)
+        relative = logs - stacked.middle(np.swapaxes(logs, 1, 2))[:, None, :]
+        ratios[seen.start[rows][..., None] + np.arange(seconds.shape[-1])] = np.round(relative, DIGITS)
+    kept = [ratios[start : start + width] for start, width in zip(seen.start, seen.width, strict=True)]
+    columns = {"cell": seen.cells, "group": seen.groups, "median_seconds": medians, "log_ratios": kept}
+    return pd.DataFrame(columns, columns=list(TIMES_COLUMNS))
 
 
 def distil(tables: Tables) -> dict[str, bytes]:
     """The files of a baseline folder, byte for byte the same for the same run."""
     kept = of(tables)
     times = kept.times.assign(
-        log_ratios=kept.times["log_ratios"].map(json.dumps),
+        log_ratios=[_written(ratios) for ratios in kept.times["log_ratios"]],
         median_seconds=kept.times["median_seconds"].map(lambda seconds: f"{seconds:.4e}"),
     )
     counts = kept.agreement["class"].value_counts().sort_index()
@@ -101,6 +111,11 @@ def distil(tables: Tables) -> dict[str, bytes]:
         "counts.csv.gz": _packed(kept.counts),
         "facts.json": (json.dumps(about, indent=1) + "\n").encode(),
     }
+
+
+def _written(ratios: Reals) -> str:
+    """As a JSON list, null where the cell was not measured in a visit of its group."""
+    return json.dumps([None if np.isnan(ratio) else ratio for ratio in ratios.tolist()])
 
 
 def _packed(frame: pd.DataFrame) -> bytes:
@@ -138,7 +153,7 @@ def _numbers(text: str) -> list[float]:
     found = json.loads(text)
     if not isinstance(found, list):
         raise TypeError(f"{text[:40]!r} is no list of numbers")
-    return [float(number) for number in found]
+    return [np.nan if number is None else float(number) for number in found]
 
 
 def _unpacked(path: Path, name: str, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 COLUMNS: Final = ("cell", "own_kernels", "own_bytes", "counted_by")
@@ -23,8 +24,9 @@ def changes(base: pd.DataFrame, head: pd.DataFrame) -> tuple[list[dict[str, Any]
     counted in another way, is left out.
     """
     both = base.merge(head, on=["cell", "counted_by"], suffixes=("_before", "_after"))
+    unlike = [(both[f"{column}_before"] != both[f"{column}_after"]).to_numpy() for column in COMPARED]
     found = []
-    for row in both.to_dict("records"):
+    for row in both[np.logical_or.reduce(unlike)].to_dict("records"):
         for column, name in COMPARED.items():
             before, after = int(row[f"{column}_before"]), int(row[f"{column}_after"])
             if before == after:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
+
+from lossbench.judge import stacked
+from lossbench.judge.timing import Reals
 
 ALARM: Final = 0.01
 """Probability of any false alarm among the cells of two runs of unchanged code, were their changes normal."""
@@ -18,28 +23,76 @@ TO_SD: Final = 0.7413
 """Of a normal distribution, its SD over its interquartile range."""
 
 
-def moved(before: pd.DataFrame, after: pd.DataFrame) -> tuple[float, float]:
-    """How far cells moved against their neighbours, as a robust SD of logs, and what no unchanged one should exceed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    """Cells of two runs, each against the median of its group's other members, visit by visit; one entry a cell.
 
-    Most code is unchanged most of the time: it is what two recorded runs of the same differ by.
+    others: how many neighbours; where there is none the rest of the entry says nothing. was, now: median, low and high
+    of the logarithms, from the baseline's own level, `offset` of which is the cell's. own: logarithm by which the
+    cell's bare seconds moved, less the median of the cells outside its group.
     """
-    changes: list[float] = []
-    for _, members in before.groupby("group", sort=True):
-        cells = list(members.index)
-        if len(cells) > 1:
-            logs = [np.array(frame.loc[cells, "log_ratios"].tolist(), dtype=np.float64) for frame in (before, after)]
-            level = np.nanmedian(logs[0], axis=1, keepdims=True)
-            was, now = ([np.median(to_others(own - level, i)) for i in range(len(cells))] for own in logs)
-            changes += [b - a for a, b in zip(was, now, strict=True) if np.isfinite(b - a)]
-    if len(changes) < LEAST_CELLS:
-        return np.nan, 0.0
-    low, high = np.percentile(changes, [25, 75])
-    spread = float(TO_SD * (high - low))
-    return spread, spread * float(norm.isf(ALARM / len(changes)))
+
+    cells: list[str]
+    others: npt.NDArray[np.int64]
+    was: Reals
+    now: Reals
+    offset: Reals
+    own: Reals
+
+    @property
+    def change(self) -> Reals:
+        """Logarithm of after over before; NaN where no visit has a neighbour."""
+        return np.asarray(self.now[:, 0] - self.was[:, 0], dtype=np.float64)
+
+    def spread(self) -> tuple[float, float]:
+        """Robust SD of the changes, and what no unchanged cell should exceed; most code is unchanged most of the time."""
+        changes = self.change[(self.others > 0) & np.isfinite(self.change)]
+        if len(changes) < LEAST_CELLS:
+            return np.nan, 0.0
+        low, high = np.percentile(changes, [25, 75])
+        spread = float(TO_SD * (high - low))
+        return spread, spread * float(norm.isf(ALARM / len(changes)))
 
 
-def to_others(logs: Any, place: int) -> Any:
-    """Log ratios of one member of a group to the median of the others, by visit; those without both left out."""
-    others = np.delete(logs, place, axis=0)
-    kept = ~np.isnan(logs[place]) & ~np.isnan(others).all(axis=0)
-    return logs[place][kept] - np.nanmedian(others[:, kept], axis=0) if kept.any() else np.zeros(0)
+def between(before: pd.DataFrame, after: pd.DataFrame, confidence: float) -> Moves:
+    """Every cell that both have, by the baseline's groups. before, after: as `Baseline.times`, a row a cell."""
+    ours = before[before["cell"].isin(after["cell"])].sort_values("group", kind="stable")
+    theirs = after.set_index("cell").loc[ours["cell"]]
+    codes = pd.factorize(ours["group"])[0].astype(np.int64)
+    base, head = _Logs.of(ours["log_ratios"]), _Logs.of(theirs["log_ratios"])
+    n = len(ours)
+    others, was, now, offset, own = np.zeros(n, np.int64), *(np.full((n, 3), np.nan) for _ in "ab"), *np.full((2, n), np.nan)
+    ratios = theirs["median_seconds"].to_numpy(np.float64) / ours["median_seconds"].to_numpy(np.float64)
+    moves = np.log(ratios)
+    for rows in stacked.batches(codes, np.maximum(base.width, head.width)):
+        others[rows] = rows.shape[1] - 1
+        if rows.shape[1] < 2:
+            continue
+        # each member from its own level in the baseline, so that the median of the others is that of their changes
+        level = stacked.middle(base.at(rows))
+        was[rows], now[rows] = (_to_others(logs.at(rows) - level[..., None], confidence) for logs in (base, head))
+        offset[rows] = level - stacked.of_others(level)
+        drift = np.nan_to_num(stacked.of_the_rest(moves, rows), nan=0.0)
+        own[rows] = moves[rows] - drift[:, None]
+    return Moves(cells=[str(cell) for cell in ours["cell"]], others=others, was=was, now=now, offset=offset, own=own)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Logs:
+    flat: Reals
+    start: stacked.Ints
+    width: stacked.Ints
+
+    @classmethod
+    def of(cls, rows: pd.Series[Any]) -> _Logs:
+        flat, start, width = stacked.flattened(rows)
+        return cls(flat=flat, start=start, width=width)
+
+    def at(self, rows: stacked.Ints) -> Reals:
+        return stacked.gathered(self.flat, self.start, self.width, rows)
+
+
+def _to_others(logs: Reals, confidence: float) -> Reals:
+    """logs: (groups, members, visits). Median and interval of each member's ratio to the median of the others."""
+    rest = np.swapaxes(stacked.of_others(np.swapaxes(logs, 1, 2)), 1, 2)
+    return stacked.intervals(logs - rest, confidence)
