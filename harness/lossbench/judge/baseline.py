@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from lossbench.judge import counts, stacked, timed
+from lossbench.judge import counts, ordered, stacked, timed
 from lossbench.judge.timing import Reals
 from lossbench.record.frames import Tables
 from lossbench.record.tables import SCHEMA_VERSION
@@ -66,11 +66,11 @@ def of(tables: Tables) -> Baseline:
     """What is kept of a run."""
     rows = tables.agreement
     rows = rows[rows["against"] == "oracle"] if len(rows) else rows
-    agreement = rows.reindex(columns=list(AGREEMENT_COLUMNS)).fillna("").sort_values(["cell", "quantity"])
+    agreement = rows.reindex(columns=list(AGREEMENT_COLUMNS)).fillna("")
     wanted = {*MACHINE, *(f"version.{name}" for name in PACKAGES), "commit.id", "profile"}
     facts = {str(k): str(v) for k, v in zip(tables.facts["key"], tables.facts["value"], strict=True) if k in wanted}
     return Baseline(
-        agreement=agreement.reset_index(drop=True),
+        agreement=ordered.by(agreement, ("cell", "quantity")).reset_index(drop=True),
         times=_times(tables.measurements),
         counts=counts.of(tables.cells),
         facts=facts,
@@ -80,12 +80,12 @@ def of(tables: Tables) -> Baseline:
 def _times(measurements: pd.DataFrame) -> pd.DataFrame:
     seen = timed.of(measurements)
     medians, ratios = np.full(len(seen.cells), np.nan), np.full_like(seen.seconds, np.nan)
-    for rows in stacked.batches(seen.codes, seen.width):
-        seconds = seen.at(rows)
-        medians[rows] = stacked.middle(seconds)
+    for rows, there in stacked.batches(seen.codes, seen.width):
+        seconds, cells = seen.at(rows, there), rows[there]
+        medians[cells] = stacked.middle(seconds)[there]
         logs = np.log(seconds)
         relative = logs - stacked.middle(np.swapaxes(logs, 1, 2))[:, None, :]
-        ratios[seen.start[rows][..., None] + np.arange(seconds.shape[-1])] = np.round(relative, DIGITS)
+        ratios[seen.start[cells][:, None] + np.arange(seconds.shape[-1])] = np.round(relative[there], DIGITS)
     kept = [ratios[start : start + width] for start, width in zip(seen.start, seen.width, strict=True)]
     columns = {"cell": seen.cells, "group": seen.groups, "median_seconds": medians, "log_ratios": kept}
     return pd.DataFrame(columns, columns=list(TIMES_COLUMNS))

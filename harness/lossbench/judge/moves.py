@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
-from lossbench.judge import stacked
+from lossbench.judge import ordered, stacked
 from lossbench.judge.timing import Reals
 
 ALARM: Final = 0.01
@@ -51,30 +51,41 @@ class Moves:
             return np.nan, 0.0
         low, high = np.percentile(changes, [25, 75])
         spread = float(TO_SD * (high - low))
-        return spread, spread * float(norm.isf(ALARM / len(changes)))
+        return spread, spread * -float(ndtri(ALARM / len(changes)))
 
 
 def between(before: pd.DataFrame, after: pd.DataFrame, confidence: float) -> Moves:
     """Every cell that both have, by the baseline's groups. before, after: as `Baseline.times`, a row a cell."""
-    ours = before[before["cell"].isin(after["cell"])].sort_values("group", kind="stable")
-    theirs = after.set_index("cell").loc[ours["cell"]]
+    ours, theirs = _common(before, after)
     codes = pd.factorize(ours["group"])[0].astype(np.int64)
     base, head = _Logs.of(ours["log_ratios"]), _Logs.of(theirs["log_ratios"])
     n = len(ours)
-    others, was, now, offset, own = np.zeros(n, np.int64), *(np.full((n, 3), np.nan) for _ in "ab"), *np.full((2, n), np.nan)
+    others, (offset, own) = np.zeros(n, np.int64), np.full((2, n), np.nan)
+    was, now = np.full((2, n, 3), np.nan)
     ratios = theirs["median_seconds"].to_numpy(np.float64) / ours["median_seconds"].to_numpy(np.float64)
     moves = np.log(ratios)
-    for rows in stacked.batches(codes, np.maximum(base.width, head.width)):
-        others[rows] = rows.shape[1] - 1
+    for rows, there in stacked.batches(codes, np.maximum(base.width, head.width)):
         if rows.shape[1] < 2:
             continue
         # each member from its own level in the baseline, so that the median of the others is that of their changes
-        level = stacked.middle(base.at(rows))
-        was[rows], now[rows] = (_to_others(logs.at(rows) - level[..., None], confidence) for logs in (base, head))
-        offset[rows] = level - stacked.of_others(level)
-        drift = np.nan_to_num(stacked.of_the_rest(moves, rows), nan=0.0)
-        own[rows] = moves[rows] - drift[:, None]
+        level, cells = stacked.middle(base.at(rows, there)), rows[there]
+        others[cells] = np.broadcast_to(there.sum(axis=1, keepdims=True) - 1, rows.shape)[there]
+        for found, logs in ((was, base), (now, head)):
+            found[cells] = _to_others(logs.at(rows, there) - level[..., None], confidence)[there]
+        offset[cells] = (level - stacked.of_others(level))[there]
+        drift = np.nan_to_num(stacked.of_the_rest(moves, rows, there), nan=0.0)
+        own[cells] = (moves[rows] - drift[:, None])[there]
     return Moves(cells=[str(cell) for cell in ours["cell"]], others=others, was=was, now=now, offset=offset, own=own)
+
+
+def _common(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the cells that both have, in the order of the baseline's groups."""
+    if not before["cell"].equals(after["cell"]):
+        before = before[before["cell"].isin(after["cell"])]
+        after = after.set_index("cell").loc[before["cell"]].reset_index()
+    place = pd.Series(np.arange(len(before)))
+    order = ordered.by(pd.DataFrame({"group": before["group"].to_numpy(), "place": place}), ("group", "place"))["place"]
+    return before.take(order), after.take(order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +99,8 @@ class _Logs:
         flat, start, width = stacked.flattened(rows)
         return cls(flat=flat, start=start, width=width)
 
-    def at(self, rows: stacked.Ints) -> Reals:
-        return stacked.gathered(self.flat, self.start, self.width, rows)
+    def at(self, rows: stacked.Ints, there: stacked.Flags) -> Reals:
+        return stacked.gathered(self.flat, self.start, self.width, rows, there)
 
 
 def _to_others(logs: Reals, confidence: float) -> Reals:

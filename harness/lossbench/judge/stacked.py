@@ -15,6 +15,8 @@ from lossbench.judge.timing import Reals, narrowest
 
 Ints = npt.NDArray[np.int64]
 
+Flags = npt.NDArray[np.bool_]
+
 ELEMENTS: Final = 2**21
 """Of an array that is sorted at once: 16 MiB."""
 
@@ -49,13 +51,13 @@ def of_others(samples: Reals) -> Reals:
     return np.where(left > 0, (ends[0] + ends[1]) / 2, np.nan)
 
 
-def of_the_rest(values: Reals, left_out: Ints) -> Reals:
-    """The median of all values but those of a row of places, for each row; left_out: shape (rows, places)."""
+def of_the_rest(values: Reals, left_out: Ints, there: Flags) -> Reals:
+    """The median of all values but those of a row of places, for each row; left_out, there: shape (rows, places)."""
     order = np.argsort(values)
     known = int(np.count_nonzero(~np.isnan(values)))
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    gone = np.sort(rank[left_out], axis=-1)
+    gone = np.sort(np.where(there, rank[left_out], len(values)), axis=-1)
     left = known - np.count_nonzero(gone < known, axis=-1)
     ends = [(left - 1) // 2, left // 2]
     for place in range(gone.shape[-1]):
@@ -65,27 +67,31 @@ def of_the_rest(values: Reals, left_out: Ints) -> Reals:
     return np.where(left > 0, (found[0] + found[1]) / 2, np.nan)
 
 
-def batches(codes: Ints, width: Ints) -> Iterator[Ints]:
-    """Places of the members of groups that are alike in size and width: arrays of (groups, members).
+def batches(codes: Ints, width: Ints) -> Iterator[tuple[Ints, Flags]]:
+    """Places of the members of groups of like size and width: arrays of (groups, members), and which are members.
 
     codes: of each row its group, ascending. width: of each row how much it holds; a group is as wide as its widest.
+    Sizes from one power of two to the next are taken together.
     """
     if not len(codes):
         return
     first = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
     size = np.diff(np.append(first, len(codes)))
     wide = np.maximum.reduceat(width, first)
-    for members, most in sorted(set(zip(size.tolist(), wide.tolist(), strict=True))):
-        same = first[(size == members) & (wide == most)]
+    room = 2 ** np.ceil(np.log2(size)).astype(np.int64)
+    for members, most in sorted(set(zip(room.tolist(), wide.tolist(), strict=True))):
+        same = np.flatnonzero((room == members) & (wide == most))
         step = max(1, ELEMENTS // (members * max(most, 1)))
         for start in range(0, len(same), step):
-            yield same[start : start + step, None] + np.arange(members)
+            some = same[start : start + step, None]
+            there = np.arange(members) < size[some]
+            yield first[some] + np.where(there, np.arange(members), 0), there
 
 
-def gathered(flat: Reals, start: Ints, width: Ints, rows: Ints) -> Reals:
-    """What the rows hold, NaN where a row is shorter than the widest: shape (*rows.shape, widest)."""
+def gathered(flat: Reals, start: Ints, width: Ints, rows: Ints, there: Flags) -> Reals:
+    """What the rows hold, NaN where a row is shorter than the widest or not there: shape (*rows.shape, widest)."""
     span = np.arange(int(width[rows].max(initial=0)))
-    inside = span < width[rows][..., None]
+    inside = (span < width[rows][..., None]) & there[..., None]
     places = np.where(inside, start[rows][..., None] + span, 0)
     if not len(flat):
         return np.full(places.shape, np.nan)

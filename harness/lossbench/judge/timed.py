@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from lossbench.judge.stacked import Ints, gathered
+from lossbench.judge import ordered
+from lossbench.judge.stacked import Flags, Ints, gathered
 from lossbench.judge.timing import Reals, group_of, medians
 
 READ: Final = ("cell", "case", "lane", "operation", "visit", "status", "seconds_per_call")
@@ -30,9 +31,9 @@ class Timed:
     width: Ints
     seconds: Reals
 
-    def at(self, rows: Ints) -> Reals:
+    def at(self, rows: Ints, there: Flags) -> Reals:
         """Seconds per call of the cells in these places, of one width: shape (*rows.shape, visits)."""
-        return gathered(self.seconds, self.start, self.width, rows)
+        return gathered(self.seconds, self.start, self.width, rows, there)
 
 
 def of(measurements: pd.DataFrame) -> Timed:
@@ -47,7 +48,7 @@ def of(measurements: pd.DataFrame) -> Timed:
     _, first, own = np.unique(own, return_index=True, return_inverse=True)
     place = np.flatnonzero(good)[first]
     about = measurements[["cell", "case", "lane", "operation"]].iloc[place].reset_index(drop=True)
-    about = about.assign(group=group_of(about)).sort_values(["group", "cell"])
+    about = ordered.by(about.assign(group=group_of(about)), ("group", "cell"))
     order = about.index.to_numpy()
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))

@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,10 +101,18 @@ def tables(contents: dict[str, pa.Table]) -> Tables:
 
 
 def _framed(name: str, content: pa.Table) -> pd.DataFrame:
+    if not len(content):
+        return _nothing(name).copy()
     if name != "measurements":
         return content.to_pandas()
     # a million arrays of five numbers would take ten times the room of the numbers
     return content.to_pandas(types_mapper=lambda kind: pd.ArrowDtype(kind) if pa.types.is_list(kind) else None)
+
+
+@cache
+def _nothing(name: str) -> pd.DataFrame:
+    """A table without rows."""
+    return schema(TABLES[name]).empty_table().to_pandas()
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -53,20 +53,22 @@ def walk(
     """
     kept: list[tuple[str, Baseline]] = []
     found: list[Step] = []
-    cells: set[str] = set()
     for name, after in runs:
-        earlier, cells = cells, _cells(after)
-        if not kept:
-            found.append(Step(run=name, result=None))
-        else:
-            before, now, common = kept[-1][1], after, earlier & cells
-            if not (common == earlier == cells):
-                before, now = before.restricted(common), after.restricted(common)
-            found.append(Step(run=name, result=gate.compare(before, now, margin=margin)))
+        result = gate.compare(*_in_common(kept[-1][1], after), margin=margin) if kept else None
+        found.append(Step(run=name, result=result))
         if len(kept) > 1:
             kept[-1] = kept[-1][0], replace(kept[-1][1], agreement=after.agreement.iloc[:0])
         kept.append((name, after))
     return kept, found
+
+
+def _in_common(before: Baseline, after: Baseline) -> tuple[Baseline, Baseline]:
+    """What speaks of cells that both have."""
+    frames = zip((before.agreement, before.times), (after.agreement, after.times), strict=True)
+    if all(one["cell"].equals(other["cell"]) for one, other in frames):  # two runs of one plan
+        return before, after
+    common = _cells(before) & _cells(after)
+    return before.restricted(common), after.restricted(common)
 
 
 def _cells(run: Baseline) -> set[str]:
