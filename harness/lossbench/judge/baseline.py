@@ -87,8 +87,7 @@ def _times(measurements: pd.DataFrame) -> pd.DataFrame:
         relative = logs - stacked.middle(np.swapaxes(logs, 1, 2))[:, None, :]
         ratios[seen.start[cells][:, None] + np.arange(seconds.shape[-1])] = np.round(relative[there], DIGITS)
     kept = [ratios[start : start + width] for start, width in zip(seen.start, seen.width, strict=True)]
-    columns = {"cell": seen.cells, "group": seen.groups, "median_seconds": medians, "log_ratios": kept}
-    return pd.DataFrame(columns, columns=list(TIMES_COLUMNS))
+    return seen.cells.assign(median_seconds=medians, log_ratios=pd.Series(kept, dtype=object))
 
 
 def distil(tables: Tables) -> dict[str, bytes]:
@@ -133,7 +132,7 @@ def load(path: Path) -> Baseline:
     if version not in (SCHEMA_VERSION, UNCOUNTED):
         raise _damaged(path / "facts.json", f"schema version {version}, not {SCHEMA_VERSION}")
     agreement = _unpacked(path, "agreement.csv.gz", AGREEMENT_COLUMNS)
-    times = _unpacked(path, "times.csv.gz", TIMES_COLUMNS)
+    times = _unpacked(path, "times.csv.gz", TIMES_COLUMNS).drop_duplicates("cell", keep="last", ignore_index=True)
     try:
         times = times.assign(
             log_ratios=times["log_ratios"].map(_numbers), median_seconds=times["median_seconds"].astype(float)

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from lossbench.judge import counts, moves
+from lossbench.judge import counts, moves, ordered
 from lossbench.judge.baseline import MACHINE, PACKAGES, Baseline, distil, load, of
 from lossbench.judge.moves import Moves
 from lossbench.judge.verdict import rank
@@ -133,35 +133,34 @@ def compare(
 
 def _agreement(base: pd.DataFrame, head: pd.DataFrame, *, levels: bool) -> tuple[list[Finding], int]:
     """levels: whether a change within a class counts too; between unlike machines the last bits may differ."""
-    if base.equals(head):
-        return [], len(base)
-    both = _beside(base, head)
-    gone, new = (list(both.loc[both["_merge"] == side, KEY].itertuples(index=False)) for side in ("left_only", "right_only"))
-    findings = [*_missing(((str(c), str(q)) for c, q in gone), "verdict"), *_new((str(c), str(q)) for c, q in new)]
-    common = both[both["_merge"] == "both"]
-    differs = [(common[f"{name}_was"] != common[f"{name}_now"]).to_numpy() for name in JUDGED]
-    changed = common[np.logical_or.reduce(differs if levels else differs[1:])]
-    for row in changed.sort_values(KEY).to_dict("records"):
-        was, now = ([row[f"{name}_{when}"] for name in JUDGED] for when in ("was", "now"))
+    findings: list[Finding] = []
+    if not base[KEY].equals(head[KEY]):  # else two runs of one plan
+        base, head, findings = _common(base, head)
+    differs = [base[name].to_numpy() != head[name].to_numpy() for name in JUDGED if levels or name != "verdict"]
+    for place in np.flatnonzero(np.logical_or.reduce(differs)):
+        (cell, quantity, *was), (*_, verdict, klass, convention) = (
+            [str(frame[name].iloc[place]) for name in (*KEY, *JUDGED)] for frame in (base, head)
+        )
+        now = [verdict, klass, convention]
         worse = rank(now[0], now[1]) > rank(was[0], was[1]) or (now[1] == was[1] == "convention" and now != was)
         better = rank(now[0], now[1]) < rank(was[0], was[1])
         if worse or better:
             said = [f"{v} ({k}{': ' + c if c else ''})" for v, k, c in (was, now)]
-            outcome: Outcome = "worse" if worse else "better"
             findings.append(Finding(
-                outcome=outcome, topic="agreement", subject=row["cell"], quantity=row["quantity"], before=said[0],
-                after=said[1], reason=f"{row['quantity']} was {said[0]}, is {said[1]}",
+                outcome="worse" if worse else "better", topic="agreement", subject=cell, quantity=quantity,
+                before=said[0], after=said[1], reason=f"{quantity} was {said[0]}, is {said[1]}",
             ))  # fmt: skip
-    return findings, len(common)
+    return findings, len(base)
 
 
-def _beside(base: pd.DataFrame, head: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts of both by cell and quantity, of one key the last; `_merge` says who has them."""
-    if base[KEY].equals(head[KEY]):  # two runs of one plan
-        named = {f"{name}_{when}": frame[name] for name in JUDGED for when, frame in (("was", base), ("now", head))}
-        return base[KEY].assign(**named, _merge="both")
-    kept = (frame.drop_duplicates(KEY, keep="last") for frame in (base, head))
-    return next(kept).merge(next(kept), on=KEY, how="outer", suffixes=("_was", "_now"), indicator=True)
+def _common(base: pd.DataFrame, head: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[Finding]]:
+    """The verdicts that both have, in one order, of one cell and quantity the last; and what one of them lacks."""
+    first, second = (frame.drop_duplicates(KEY, keep="last") for frame in (base, head))
+    both = first.merge(second, on=KEY, how="outer", suffixes=("", "_now"), indicator=True)
+    gone, new = (both.loc[both["_merge"] == side, KEY].itertuples(index=False) for side in ("left_only", "right_only"))
+    findings = [*_missing([(str(c), str(q)) for c, q in gone], "verdict"), *_new([(str(c), str(q)) for c, q in new])]
+    kept = ordered.by(both[both["_merge"] == "both"], KEY)
+    return kept, kept[[*KEY, *(f"{name}_now" for name in JUDGED)]].set_axis([*KEY, *JUDGED], axis=1), findings
 
 
 def _missing(keys: Iterable[tuple[str, str]], what: str) -> list[Finding]:
@@ -202,10 +201,9 @@ def _unlike(base: dict[str, str], head: dict[str, str]) -> list[Finding]:
 
 
 def _timing(base: pd.DataFrame, head: pd.DataFrame, margin: float) -> tuple[list[Finding], int, float, float]:
-    before, after = (frame.drop_duplicates("cell", keep="last") for frame in (base, head))
-    gone = before.loc[~before["cell"].isin(after["cell"]), "cell"]
-    findings = _missing({(str(cell), "time") for cell in gone}, "time")
-    found = moves.between(before, after, JOINT_CONFIDENCE)
+    gone = () if base["cell"].equals(head["cell"]) else base.loc[~base["cell"].isin(head["cell"]), "cell"]
+    findings = _missing([(str(cell), "time") for cell in gone], "time")
+    found = moves.between(base, head, JOINT_CONFIDENCE)
     spread, beyond = found.spread()
     compared = found.others > 0
     # the width of both intervals is what a change must reach to be told from none
@@ -221,7 +219,7 @@ def _timing(base: pd.DataFrame, head: pd.DataFrame, margin: float) -> tuple[list
 def _one_time(found: Moves, place: int, *, margin: float, beyond: float) -> list[Finding]:
     """Judge one cell against the median of its group's other members. beyond: the logarithm that a change must exceed,
     since the other cells moved too."""
-    cell, others = found.cells[place], int(found.others[place])
+    cell, others = str(found.cells.iloc[place]), int(found.others[place])
     was, now, offset, change = found.was[place], found.now[place], found.offset[place], float(found.change[place])
     if not others or np.isnan(change):
         why = "no visit has a neighbour" if others else "it has no neighbour in its group that both runs measured"

@@ -32,7 +32,7 @@ class Moves:
     cell's bare seconds moved, less the median of the cells outside its group.
     """
 
-    cells: list[str]
+    cells: pd.Series[Any]
     others: npt.NDArray[np.int64]
     was: Reals
     now: Reals
@@ -75,7 +75,7 @@ def between(before: pd.DataFrame, after: pd.DataFrame, confidence: float) -> Mov
         offset[cells] = (level - stacked.of_others(level))[there]
         drift = np.nan_to_num(stacked.of_the_rest(moves, rows, there), nan=0.0)
         own[cells] = (moves[rows] - drift[:, None])[there]
-    return Moves(cells=[str(cell) for cell in ours["cell"]], others=others, was=was, now=now, offset=offset, own=own)
+    return Moves(cells=ours["cell"], others=others, was=was, now=now, offset=offset, own=own)
 
 
 def _common(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -20,12 +20,11 @@ READ: Final = ("cell", "case", "lane", "operation", "visit", "status", "seconds_
 class Timed:
     """Cells in the order of their groups and ids; the members of a group have the same visits, NaN where one lacks.
 
-    cells, groups: text, one a cell. codes: number of its group, ascending. start, width: where a cell's seconds begin
-    in `seconds`, and in how many visits its group was seen.
+    cells: one row a cell, with columns `cell` and `group`. codes: number of its group, ascending. start, width: where
+    a cell's seconds begin in `seconds`, and in how many visits its group was seen.
     """
 
-    cells: list[str]
-    groups: list[str]
+    cells: pd.DataFrame
     codes: Ints
     start: Ints
     width: Ints
@@ -42,7 +41,8 @@ def of(measurements: pd.DataFrame) -> Timed:
     good = (measurements["status"] == "ok").to_numpy(dtype=bool) & (rounds > 0)
     if not good.any():
         none = np.zeros(0, dtype=np.int64)
-        return Timed(cells=[], groups=[], codes=none, start=none, width=none, seconds=np.zeros(0))
+        nothing = pd.DataFrame(columns=["cell", "group"])
+        return Timed(cells=nothing, codes=none, start=none, width=none, seconds=np.zeros(0))
     own, _ = pd.factorize(measurements["cell"])
     own, seconds, visit = own[good], seconds[good], measurements["visit"].to_numpy(dtype=np.int64)[good]
     _, first, own = np.unique(own, return_index=True, return_inverse=True)
@@ -57,10 +57,8 @@ def of(measurements: pd.DataFrame) -> Timed:
     start, width, column = _places(codes, cell, visit)
     table = np.full(int(width.sum()), np.nan)
     table[start[cell] + column] = seconds
-    return Timed(
-        cells=[str(name) for name in about["cell"]], groups=[str(name) for name in about["group"]], codes=codes,
-        start=start, width=width, seconds=table,
-    )  # fmt: skip
+    cells = about[["cell", "group"]].reset_index(drop=True)
+    return Timed(cells=cells, codes=codes, start=start, width=width, seconds=table)
 
 
 def _places(codes: Ints, cell: Ints, visit: Ints) -> tuple[Ints, Ints, Ints]:
