@@ -1,7 +1,7 @@
 """Runs of any size that never happened, in the product's own files: real losses, lanes and ids, made-up numbers.
 
-Cells and verdicts are those of one seed, so that the runs of a folder are of one plan; times are new in every run, and a
-few verdicts change from each run to the next.
+Cells and verdicts are those of one seed, so that the runs of a folder are of one plan; times are new in every run, and
+a few verdicts change from each run to the next.
 """
 
 from __future__ import annotations
@@ -91,10 +91,13 @@ def _cell(loss: Loss, binding: str, backend: str, mode: Any, shape: Any, dtype: 
     )  # fmt: skip
 
 
-def write(results: Path, *, rows: int, runs: int = 1, visits: int = 4, first: int = 0) -> list[Path]:
-    """So many measurement rows over so many runs; at least one cell a run is timed. first: number of the first run."""
+def write(results: Path, *, rows: int, runs: int = 1, visits: int = 4, first: int = 0, drawn: int = 1000) -> list[Path]:
+    """So many measurement rows over so many runs; at least one cell a run is timed. first: number of the first run.
+
+    drawn: of how many losses there are curves and maps.
+    """
     plan = Plan.of(max(1, rows // runs // visits), visits)
-    common = _common(plan)
+    common = _common(plan, drawn)
     folders = []
     for number in range(first, first + runs):
         at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number)
@@ -132,7 +135,7 @@ def _identity(cells: tuple[Cell, ...]) -> dict[str, pa.Array]:
     return {name: pa.array(values, pa.string()) for name, values in found.items()}
 
 
-def _common(plan: Plan) -> dict[str, pa.Table]:
+def _common(plan: Plan, drawn: int) -> dict[str, pa.Table]:
     """What is alike in all runs: cells, work, claims, curves, maps, facts."""
     n, timed = len(plan.cells), plan.timed
     named = _identity(plan.cells)
@@ -146,13 +149,14 @@ def _common(plan: Plan) -> dict[str, pa.Table]:
     work = {name: column[:timed] for name, column in named.items()} | {
         "read_bytes": [10**6] * timed, "limit_seconds": [1e-5] * timed, "limited_by": ["memory"] * timed,
     }  # fmt: skip
+    some = dict(itertools.islice(plan.losses.items(), drawn))
     facts = synthetic_run.FACTS | {"machine.architecture": "x86_64", "machine.cores": "2"}
     return {
         "cells": _table(TABLES["cells"], cells, n),
         "work": _table(TABLES["work"], work, timed),
         "claims": _table(TABLES["claims"], {}, 0),
-        "curves": _framed("curves", synthetic_run.curves(plan.losses)),
-        "maps": _framed("maps", synthetic_run.maps(plan.losses)),
+        "curves": _framed("curves", synthetic_run.curves(some)),
+        "maps": _framed("maps", synthetic_run.maps(some)),
         "custom": _table(TABLES["custom"], {}, 0),
         "facts": _table(TABLES["facts"], {"key": list(facts), "value": list(facts.values())}, len(facts)),
     }
@@ -183,7 +187,7 @@ def _agreement(plan: Plan, number: int) -> pa.Table:
         "max_ulp": ulp, "median_ulp": np.minimum(ulp, 0.5), "max_rel": ulp * 6e-8, "worst_index": _worst(len(rows)),
         "worst_y_true": np.ones(len(rows)), "worst_y_pred": rng.normal(size=len(rows)),
         "got": rng.normal(size=len(rows)), "expected": rng.normal(size=len(rows)),
-        "reason": pa.array([f"{name}: so many ulp from the exact result" for name, _, _ in CLASSES]).take(pa.array(kind)),
+        "reason": pa.array([f"{name}: so many ulp from exact" for name, _, _ in CLASSES]).take(pa.array(kind)),
     }  # fmt: skip
     return _table(TABLES["agreement"], columns, len(rows))
 

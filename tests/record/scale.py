@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -97,7 +96,10 @@ def table(rows: int, *, runs: int, visits: int, home: Path, only: tuple[str, ...
             seconds, worked, peak, status = measured(*words, home=home)
             page = max((p.stat().st_size for p in reports.rglob("index.html")), default=0) / 2**20
             more = f", page {page:.1f} MB" if name == "report" else ""
-            print(f"| {rows:.0e} | {what} | {name} | {seconds:.2f} | {worked:.2f} | {peak:.0f} | exit {status}{more} |", flush=True)
+            print(
+                f"| {rows:.0e} | {what} | {name} | {seconds:.2f} | {worked:.2f} | {peak:.0f} | exit {status}{more} |",
+                flush=True,
+            )
             if status not in (0, 1, 2) or (name != "gate" and status):
                 print((home / "said").read_text()[-2000:])
     print(f"| {rows:.0e} | {what} | on disk | | | {size(results):.0f} | |", flush=True)
@@ -122,7 +124,7 @@ def main() -> None:
                 table(rows, runs=runs, visits=visits, home=home, only=only)
             finally:
                 shutil.rmtree(home)
-    print(f"load {os.getloadavg()[0]:.1f} after; this process took {resource.getrusage(resource.RUSAGE_SELF).ru_utime:.0f} s")
+    print(f"load {os.getloadavg()[0]:.1f} after")
 
 
 if __name__ == "__main__":

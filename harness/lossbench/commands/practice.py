@@ -17,9 +17,9 @@ from lossbench.commands.options import (
     Backends,
     Json,
     Reports,
+    Written,
     chosen,
     words,
-    Written,
 )
 from lossbench.commands.showing import practice_bar
 from lossbench.lanes.backends import BACKENDS, installed_backends

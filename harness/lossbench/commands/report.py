@@ -18,10 +18,15 @@ from lossbench.practice import section
 from lossbench.record import run as runs
 from lossbench.record import stores
 from lossbench.record.stores import Place
+from lossbench.record.tables import TABLES
 from lossbench.show import page
 from lossbench.spec import catalogue
 
 EVERY_SECONDS: Final = 5
+UNSHOWN: Final = ("started_seconds", "reason", "loops", "peak_bytes")
+"""Columns of the measurements that are on no page."""
+_EVERY: Final = {name: tuple(c.name for c in table.columns) for name, table in TABLES.items()}
+SHOWN: Final = _EVERY | {"measurements": tuple(c for c in _EVERY["measurements"] if c not in UNSHOWN)}
 
 Against = Annotated[
     str, typer.Option("--against", metavar="RUN", help="Say what changed since this run: an id, a folder, a baseline.")
@@ -65,7 +70,7 @@ def _written(folder: Path, before: Baseline | None, lanes: str, watch: bool, rep
     known = catalogue.load([path for path in suites if path.exists()], backend="")
 
     def write(going: bool) -> Path:
-        tables = runs.read(folder)
+        tables = runs.read(folder, only=SHOWN)
         result = gate.compare(before, tables) if before is not None else None
         return page.write(
             tables, known, reports, folder.name, gate=result, lanes=lanes, run_folder=folder if beside else None,

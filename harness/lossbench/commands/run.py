@@ -24,9 +24,9 @@ from lossbench.commands.options import (
     Modes,
     Reports,
     Suites,
+    Written,
     chosen,
     words,
-    Written,
 )
 from lossbench.commands.progress import progress_bar
 from lossbench.commands.runs import run_folder

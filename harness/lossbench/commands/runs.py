@@ -14,4 +14,4 @@ def run_folder(results: Place, run: str) -> Place:
         return latest(results)
     if MARK in run:
         return place(run)
-    return Path(run) if Path(run).is_dir() else results / run  # type: ignore[no-any-return]
+    return Path(run) if Path(run).is_dir() else results / run

@@ -40,7 +40,7 @@ def command(loss: Name, run: Run = "", suite: Suites = [], results: Results = RE
     console.print(plain(hint.strip()), style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-def _latest(results: Path, run: str) -> tuple[Place | None, Tables | None]:
+def _latest(results: Place, run: str) -> tuple[Place | None, Tables | None]:
     """The run that is asked for, the latest if none is; none where there is none yet. BadInput for a wrong name."""
     if not run and not runs.recorded(results):
         return None, None

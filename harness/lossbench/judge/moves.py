@@ -45,7 +45,7 @@ class Moves:
         return np.asarray(self.now[:, 0] - self.was[:, 0], dtype=np.float64)
 
     def spread(self) -> tuple[float, float]:
-        """Robust SD of the changes, and what no unchanged cell should exceed; most code is unchanged most of the time."""
+        """Robust SD of the changes, and what no unchanged cell should exceed: most code is unchanged."""
         changes = self.change[(self.others > 0) & np.isfinite(self.change)]
         if len(changes) < LEAST_CELLS:
             return np.nan, 0.0
@@ -85,7 +85,7 @@ def _common(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd
         after = after.set_index("cell").loc[before["cell"]].reset_index()
     place = pd.Series(np.arange(len(before)))
     order = ordered.by(pd.DataFrame({"group": before["group"].to_numpy(), "place": place}), ("group", "place"))["place"]
-    return before.take(order), after.take(order)
+    return before.take(order.to_numpy()), after.take(order.to_numpy())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

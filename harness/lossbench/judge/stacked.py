@@ -1,6 +1,6 @@
 """Medians and their intervals of many rows at once: what is missing is NaN and is passed over.
 
-A run of a million blocks has sixty thousand cells; a few sorts of whole arrays stand for a call of `median_interval` each.
+A run of a million blocks has sixty thousand cells; a few sorts of whole arrays stand for so many calls.
 """
 
 from __future__ import annotations

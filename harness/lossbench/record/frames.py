@@ -104,15 +104,16 @@ def _framed(name: str, content: pa.Table) -> pd.DataFrame:
     if not len(content):
         return _nothing(name).copy()
     if name != "measurements":
-        return content.to_pandas()
+        return pd.DataFrame(content.to_pandas(), copy=False)
     # a million arrays of five numbers would take ten times the room of the numbers
-    return content.to_pandas(types_mapper=lambda kind: pd.ArrowDtype(kind) if pa.types.is_list(kind) else None)
+    found = content.to_pandas(types_mapper=lambda kind: pd.ArrowDtype(kind) if pa.types.is_list(kind) else None)
+    return pd.DataFrame(found, copy=False)
 
 
 @cache
 def _nothing(name: str) -> pd.DataFrame:
     """A table without rows."""
-    return schema(TABLES[name]).empty_table().to_pandas()
+    return pd.DataFrame(schema(TABLES[name]).empty_table().to_pandas())
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -210,6 +211,8 @@ def read_all(folder: Place, only: Mapping[str, Sequence[str]] | None = None) -> 
     """Every table of a finished run. only: table -> the columns to read of it; a table that is not named is empty."""
     asked: Mapping[str, Sequence[str] | None] = dict.fromkeys(TABLES) if only is None else only
     return {
-        name: read_parquet(folder / f"{name}.parquet", table, asked[name]) if name in asked else schema(table).empty_table()
+        name: read_parquet(folder / f"{name}.parquet", table, asked[name])
+        if name in asked
+        else schema(table).empty_table()
         for name, table in TABLES.items()
     }

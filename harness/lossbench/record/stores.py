@@ -1,4 +1,4 @@
-"""Results that lie elsewhere: any address that fsspec reads (s3://, gs://, memory://, zip://) stands where a folder may.
+"""Results that lie elsewhere: any address that fsspec reads (s3://, gs://, memory://) stands where a folder may.
 
 Only what is needed is fetched: a table's footer and the columns that are asked for. Runs are written to folders of this
 machine, since a journal is appended to and synced; a finished run's folder is copied whole.
