@@ -136,15 +136,15 @@ def section(
         for key, group in oracle.groupby(["backend", "binding", "quantity"], sort=False)
     }
     apart = [r for r in rankings if not any(_within(r, sweep) for sweep in sweeps)]
-    shown = _shown(apart, share)
+    told = shown(apart, share)
     return Section(
         anchor=name,
         loss=loss,
         family=family,
         formula=formula.render(loss.formula),
         spellings=tuple(_spellings(loss.bindings)),
-        clocks=tuple(_clock(r, verdicts) for r in shown),
-        untold=len(apart) - len(shown),
+        clocks=tuple(_clock(r, verdicts) for r in told),
+        untold=len(apart) - len(told),
         costs=tuple(costs),
         sweeps=tuple((s, sizes.drawn(s, f"{name.replace('.', '-')}-{place}")) for place, s in enumerate(sweeps)),
         curves=tuple(curves),
@@ -162,7 +162,7 @@ def _within(ranking: Ranking, sweep: Sweep) -> bool:
     return (ranking.operation, ranking.dtype) == (sweep.operation, sweep.dtype)
 
 
-def _shown(rankings: Sequence[Ranking], share: int) -> list[Ranking]:
+def shown(rankings: Sequence[Ranking], share: int) -> list[Ranking]:
     """As many as there is room for, at least one, those that say most of a loss first; in the order of the run."""
     found: set[int] = set()
     room = share
