@@ -63,9 +63,11 @@ PARSED = {
 """Command -> why only its options are read."""
 
 UNTOUCHED = {
+    "lossbench history s3://bucket/results": "needs a store; tests/record/test_rows.py reads an address for real",
     "pip install --upgrade optax": "changes the environment that runs the tests",
     "pip install '.[torch]'": "needs a network",
     "pip install 'lossbench[practice]'": "needs a network",
+    "pip install 'lossbench[stores]'": "needs a network",
     "lossbench check FILE...": PLACE,
     "lossbench COMMAND --help": PLACE,
     "lossbench show LOSS": PLACE,

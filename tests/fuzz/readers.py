@@ -117,7 +117,8 @@ def _parquet(folder: Path) -> Reader:
         return name.encode()
 
     def read(content: bytes) -> Any:
-        return frames.frame(frames.read_parquet(path, TABLES[content.decode()]))
+        table = TABLES[content.decode()]
+        return frames.frame(table.name, frames.read_parquet(path, table))
 
     return Reader(name="parquet", mutated=mutated, read=read)
 

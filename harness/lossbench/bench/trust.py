@@ -13,6 +13,7 @@ from typing import Final
 from lossbench.lanes.backends.base import cache_folder
 from lossbench.record import requested
 from lossbench.record import run as runs
+from lossbench.record.stores import Place
 from lossbench.spec.errors import BadInput
 
 NOTED: Final = "suites.txt"
@@ -33,7 +34,7 @@ def note(suites: Iterable[Path]) -> None:
         return
 
 
-def suites(run: Path, named: Sequence[Path] = ()) -> tuple[list[Path], list[Path]]:
+def suites(run: Place, named: Sequence[Path] = ()) -> tuple[list[Path], list[Path]]:
     """The suites that describe a run: those named by the user now, else those of its request; and those left out.
 
     RunDamaged where the manifest cannot be read.
@@ -45,7 +46,7 @@ def suites(run: Path, named: Sequence[Path] = ()) -> tuple[list[Path], list[Path
     return [path for path in there if str(path) in noted], [path for path in there if str(path) not in noted]
 
 
-def left_out(run: Path, refused: Sequence[Path]) -> str:
+def left_out(run: Place, refused: Sequence[Path]) -> str:
     """What to say of suites that were not imported; empty where there are none."""
     if not refused:
         return ""
@@ -55,7 +56,7 @@ def left_out(run: Path, refused: Sequence[Path]) -> str:
     )
 
 
-def demand(run: Path, named: Sequence[Path] = ()) -> None:
+def demand(run: Place, named: Sequence[Path] = ()) -> None:
     """BadInput where a run that is to go on would import a suite that the user has neither run nor named."""
     known = {*_noted(), *(str(path.resolve()) for path in named)}
     refused = [path for path in _asked(run) if str(path) not in known]
@@ -68,7 +69,7 @@ def demand(run: Path, named: Sequence[Path] = ()) -> None:
         )
 
 
-def _asked(run: Path) -> list[Path]:
+def _asked(run: Place) -> list[Path]:
     named = requested.texts(runs.manifest(run)["request"], "suites", run=run.name)
     return [Path(os.path.realpath(text)) for text in named]
 

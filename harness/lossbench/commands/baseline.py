@@ -13,6 +13,7 @@ from lossbench.commands.runs import run_folder
 from lossbench.judge import baseline as baselines
 from lossbench.record import commits, frames
 from lossbench.record import run as runs
+from lossbench.record.stores import here
 
 To = Annotated[Path, typer.Option("--to", help="Folder of the baseline.")]
 Note = Annotated[bool, typer.Option("--note", help="Keep it as a git note on the commit checked out, not in a folder.")]
@@ -25,9 +26,9 @@ def command(run: RunId = "", to: To = Path("results/baseline"), note: Note = Fal
     Example: lossbench baseline --note
     """
     folder = run_folder(results, run)
-    files = baselines.distil(runs.read(folder))
+    files = baselines.distil(runs.read(folder, only=baselines.READ))
     if note:
-        commit = commits.annotate(files, folder)
+        commit = commits.annotate(files, here(folder, "--note"))
         typer.echo(f"{folder.name} is kept in {commits.NOTES} on {commit}; git push origin {commits.NOTES} shares it")
         return
     to.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from lossbench.commands.options import RESULTS, Backends, Json, Losses, Modes, R
 from lossbench.commands.runs import run_folder
 from lossbench.commands.timing import MARGIN, Asked, Timing, fraction
 from lossbench.judge import gate
+from lossbench.judge.baseline import READ
 from lossbench.lanes.backends import BACKENDS
 from lossbench.pairing import environments, trees
 from lossbench.record import run as runs
@@ -74,7 +75,7 @@ def command(
             remedy="see lossbench compare --help",
         )
     if base_run:
-        before, after = (runs.read(run_folder(results, name)) for name in (base_run, head_run))
+        before, after = (runs.read(run_folder(results, name), only=READ) for name in (base_run, head_run))
         result = gate.compare(before, after)
         say(result)
         raise typer.Exit(result.exit_status)

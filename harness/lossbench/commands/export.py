@@ -14,6 +14,7 @@ from lossbench.commands.runs import run_folder
 from lossbench.record import frames
 from lossbench.record import run as runs
 from lossbench.record.bounded import within
+from lossbench.record.stores import Place
 from lossbench.show.interchange import FORMATS
 from lossbench.spec.errors import BadInput
 
@@ -43,7 +44,7 @@ def command(run: RunId = "", format: Format = "", out: Out = None, results: Resu
         frames.write_whole(out, text.encode())
 
 
-def _book(folder: Path) -> str:
+def _book(folder: Place) -> str:
     """pytest-benchmark's own file, which the run holds, written anew; BadInput where nothing was timed."""
     try:
         return json.dumps(json.loads(within(folder / "benchmark.json", MOST_BYTES)), indent=4) + "\n"

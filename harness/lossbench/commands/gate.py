@@ -15,6 +15,7 @@ from lossbench.commands import outlets
 from lossbench.commands.options import RESULTS, Json, Results, RunId, chosen
 from lossbench.commands.runs import run_folder
 from lossbench.commands.timing import MARGIN, Asked, Timing, fraction
+from lossbench.judge import baseline as baselines
 from lossbench.judge import gate, ledger
 from lossbench.judge.gate import GateResult
 from lossbench.judge.ledger import LedgerResult
@@ -38,6 +39,9 @@ Ledger = Annotated[bool, typer.Option("--ledger/--no-ledger", help="Fail on a de
 Markdown = Annotated[Path | None, typer.Option("--markdown", metavar="OUT", help="Write the result as Markdown.")]
 Junit = Annotated[Path | None, typer.Option("--junit", metavar="OUT", help="Write the result as JUnit XML.")]
 Sarif = Annotated[Path | None, typer.Option("--sarif", metavar="OUT", help="Write what fails as SARIF 2.1.0.")]
+
+READ = baselines.READ | {"agreement": tuple(dict.fromkeys((*baselines.READ["agreement"], *ledger.READ)))}
+"""What a gate asks of a run: what its baseline would keep, and what the ledger is held against."""
 
 TOPICS = ("agreement", "timing", "work")
 
@@ -74,7 +78,7 @@ def command(
             subject="--base", expected="times among the topics", received=f"--only {only}", remedy="leave one out"
         )
     before, folder = gate.load_baseline(baseline), run_folder(results, run)
-    after = runs.read(folder)
+    after = runs.read(folder, only=READ)
     if only_measured:
         before = before.restricted(set(after.cells["cell"]))
     recorded = tuple(topic for topic in topics if not base or topic != "timing")

@@ -6,6 +6,7 @@ import json as jsonlib
 import math
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,10 +19,13 @@ from lossbench.judge import baseline, gate
 from lossbench.judge.baseline import Baseline
 from lossbench.record import commits
 from lossbench.record import run as runs
+from lossbench.record.stores import Place, here, place
 from lossbench.show import chronicle, history
 from lossbench.spec.errors import BadInput
 
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of runs; results/ if left out.")]
+Folder = Annotated[
+    Place, typer.Argument(metavar="FOLDER", parser=place, help="Folder or address of runs; results/ if left out.")
+]
 Margin = Annotated[float, typer.Option("--margin", min=0.0, help="The slowdown that matters: 0.25 is 25%.")]
 
 
@@ -43,7 +47,8 @@ def command(
     Example: lossbench history results/baseline --git main
     Example: lossbench history --notes
     """
-    found = _kept(folder, git, notes=notes) if git or notes else _recorded(folder)
+    kept = _kept(here(folder, "--git" if git else "--notes"), git, notes=notes) if git or notes else _recorded(folder)
+    found, steps = history.walk(kept, margin=margin)
     if len(found) < 2:
         raise BadInput(
             subject="git notes" if notes else str(folder),
@@ -51,7 +56,6 @@ def command(
             received=f"{len(found)}",
             remedy="keep each run with `lossbench baseline --note`" if notes else "run again, or name a folder",
         )
-    steps = history.steps(found, margin=margin)
     if html is not None:
         typer.echo(os.path.relpath(chronicle.write(found, steps, html, margin=margin)))
     elif json:
@@ -60,10 +64,11 @@ def command(
         console_for().print(history.printed(found, steps))
 
 
-def _recorded(folder: Path) -> list[tuple[str, Baseline]]:
-    """The runs of a folder that have ended, the oldest first. RunDamaged."""
-    ended = (path for path in runs.recorded(folder) if not runs.going(path))
-    return [(path.name, baseline.of(runs.read(path))) for path in ended]
+def _recorded(folder: Place) -> Iterator[tuple[str, Baseline]]:
+    """The runs of a folder that have ended, the oldest first, each read when it is asked for. RunDamaged."""
+    for path in runs.recorded(folder):
+        if not runs.going(path):
+            yield path.name, baseline.of(runs.read(path, only=baseline.READ))
 
 
 def _kept(folder: Path, revision: str, *, notes: bool) -> list[tuple[str, Baseline]]:

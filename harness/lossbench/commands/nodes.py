@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as jsonlib
-from pathlib import Path
 from typing import Final
 
 import typer
@@ -13,12 +12,13 @@ from lossbench.cluster.recorded import costs_of
 from lossbench.commands.options import words
 from lossbench.commands.runs import run_folder
 from lossbench.record.run import read
+from lossbench.record.stores import Place
 from lossbench.spec.errors import BadInput
 
 MOST: Final = 100_000
 
 
-def tell(asked: str, run: str, seeds: int, results: Path, *, json: bool) -> None:
+def tell(asked: str, run: str, seeds: int, results: Place, *, json: bool) -> None:
     """Prints a row for each number of nodes. BadInput where there is no run or no number."""
     numbers = [_number(word) for word in words(asked)]
     if not numbers:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lossbench.record.stores import Place, here, place
 from lossbench.spec.errors import BadInput
 
 Modes = Annotated[str, typer.Option("--mode", help="eager, compiled, xla; comma-separated.")]
@@ -17,7 +18,18 @@ Backends = Annotated[str, typer.Option("--backend", help="tensorflow, torch, jax
 Suites = Annotated[
     list[Path], typer.Option("--suite", help="A Python file with losses of your own (it is run); may be repeated.")
 ]
-Results = Annotated[Path, typer.Option("--results", help="Folder of the runs.")]
+Results = Annotated[
+    Place,
+    typer.Option("--results", parser=place, metavar="PATH", help="Folder of the runs, or an address such as s3://."),
+]
+
+
+def folder(text: str) -> Path:
+    """Where runs are written. BadInput for an address."""
+    return here(place(text), "--results")
+
+
+Written = Annotated[Path, typer.Option("--results", parser=folder, metavar="PATH", help="Folder of the runs.")]
 Reports = Annotated[Path, typer.Option("--reports", help="Folder of the reports.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run id or folder; the latest if left out.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of tables for a person.")]

@@ -11,6 +11,7 @@ from lossbench.judge.gate import GateResult
 from lossbench.judge.ledger import LedgerResult
 from lossbench.record import frames
 from lossbench.record.journal import unwritable
+from lossbench.record.stores import Place
 from lossbench.show import exports
 from lossbench.show.junit import junit as as_junit
 from lossbench.show.sarif import Where
@@ -24,7 +25,7 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 def write(
     result: GateResult,
     defects: LedgerResult | None,
-    run: Path,
+    run: Place,
     *,
     cells: Iterable[str],
     markdown: Path | None,
@@ -47,7 +48,7 @@ def write(
             raise unwritable(Path(summary), error) from error
 
 
-def _where(run: Path) -> Where:
+def _where(run: Place) -> Where:
     known = catalogue.load(trust.suites(run)[0], backend="")
 
     def where(loss: str, backend: str, binding: str) -> tuple[str, int] | None:

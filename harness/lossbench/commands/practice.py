@@ -17,7 +17,7 @@ from lossbench.commands.options import (
     Backends,
     Json,
     Reports,
-    Results,
+    Written,
     chosen,
     words,
 )
@@ -41,7 +41,7 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="With --resume: a ru
 
 def command(
     run: RunName = "", only: Only = "", seeds: Seeds = 5, epochs: Epochs = 0, short: Short = False,
-    backend: Backends = "", data: Data = None, resume: Resume = False, results: Results = RESULTS,
+    backend: Backends = "", data: Data = None, resume: Resume = False, results: Written = RESULTS,
     reports: Reports = REPORTS, json: Json = False,
 ) -> None:  # fmt: skip
     """Train T1 to T9 on every framework from the same weights with the same batches; judge what the sources say.

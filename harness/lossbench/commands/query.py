@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
@@ -15,6 +14,7 @@ from lossbench.commands.options import RESULTS, Json, Results
 from lossbench.commands.runs import run_folder
 from lossbench.record import frames, queries
 from lossbench.record import run as runs
+from lossbench.record.stores import Place
 from lossbench.record.tables import TABLES
 from lossbench.show.plain import said
 from lossbench.spec.errors import BadInput
@@ -54,7 +54,7 @@ def command(
             print(f"{MOST_SHOWN} of {len(found)} rows; --csv prints all")
 
 
-def _folders(results: Path, named: list[str]) -> list[Path]:
+def _folders(results: Place, named: list[str]) -> list[Place]:
     """Of the runs asked for, or of all that have ended. BadInput where there is none."""
     if named:
         folders = [run_folder(results, name) for name in named]

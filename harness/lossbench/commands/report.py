@@ -14,15 +14,21 @@ from lossbench.bench import trust
 from lossbench.commands.options import REPORTS, RESULTS, Reports, Results, RunId, Suites
 from lossbench.commands.runs import run_folder
 from lossbench.judge import gate, ledger
-from lossbench.judge.baseline import Baseline
+from lossbench.judge.baseline import READ, Baseline, of
 from lossbench.practice import section
 from lossbench.record import run as runs
-from lossbench.record.frames import Tables
+from lossbench.record import stores
+from lossbench.record.stores import Place
+from lossbench.record.tables import TABLES
 from lossbench.show import page
 from lossbench.spec import catalogue
 from lossbench.spec.plain import plain
 
 EVERY_SECONDS: Final = 5
+UNSHOWN: Final = ("started_seconds", "reason", "loops", "peak_bytes")
+"""Columns of the measurements that are on no page."""
+_EVERY: Final = {name: tuple(c.name for c in table.columns) for name, table in TABLES.items()}
+SHOWN: Final = _EVERY | {"measurements": tuple(c for c in _EVERY["measurements"] if c not in UNSHOWN)}
 
 Against = Annotated[
     str, typer.Option("--against", metavar="RUN", help="Say what changed since this run: an id, a folder, a baseline.")
@@ -53,8 +59,17 @@ def command(
     Example: lossbench report --against results/baseline
     Example: lossbench report --lanes torch/eager,jax/compiled
     """
-    folder = run_folder(results, run)
     before = _before(results, against) if against else None
+    asked = run_folder(results, run)
+    with stores.near(asked) as folder:
+        written = _written(folder, before, lanes, watch, suite, reports, beside=folder == asked)
+    typer.echo(os.path.relpath(written))
+
+
+def _written(
+    folder: Path, before: Baseline | None, lanes: str, watch: bool, suite: list[Path], reports: Path, *, beside: bool
+) -> Path:
+    """beside: whether the page may lead to the run's own files."""
     request = runs.manifest(folder)["request"]
     suites, refused = trust.suites(folder, suite)
     if refused:
@@ -62,16 +77,15 @@ def command(
     known = catalogue.load(suites, backend="")
 
     def write(going: bool) -> Path:
-        tables = runs.read(folder)
+        tables = runs.read(folder, only=SHOWN)
         result = gate.compare(before, tables) if before is not None else None
         return page.write(
-            tables, known, reports, folder.name, gate=result, lanes=lanes, run_folder=folder,
+            tables, known, reports, folder.name, gate=result, lanes=lanes, run_folder=folder if beside else None,
             defects=None if going else ledger.of_run(tables, request), again_seconds=EVERY_SECONDS if going else 0,
             training=section.of_run(folder, reports / folder.name),
         )  # fmt: skip
 
-    written = follow(folder, write, lambda: time.sleep(EVERY_SECONDS)) if watch else write(False)
-    typer.echo(os.path.relpath(written))
+    return follow(folder, write, lambda: time.sleep(EVERY_SECONDS)) if watch else write(False)
 
 
 def follow(run: Path, write: Callable[[bool], Path], wait: Callable[[], None]) -> Path:
@@ -86,8 +100,8 @@ def follow(run: Path, write: Callable[[bool], Path], wait: Callable[[], None]) -
     return write(False)
 
 
-def _before(results: Path, name: str) -> Baseline | Tables:
+def _before(results: Place, name: str) -> Baseline:
     """A committed baseline, or a run. BadInput, RunDamaged."""
     if (Path(name) / "agreement.csv.gz").exists():
         return gate.load_baseline(Path(name))
-    return runs.read(run_folder(results, name))
+    return of(runs.read(run_folder(results, name), only=READ))

@@ -26,8 +26,8 @@ from lossbench.commands.options import (
     Losses,
     Modes,
     Reports,
-    Results,
     Suites,
+    Written,
     chosen,
     words,
 )
@@ -40,6 +40,7 @@ from lossbench.lanes.bounds import bytes_of
 from lossbench.plugin import INTERRUPTED, Outcome
 from lossbench.practice import section
 from lossbench.record.run import RunFolder
+from lossbench.record.stores import here
 from lossbench.show import page
 from lossbench.spec.errors import BadInput
 from lossbench.spec.plain import plain
@@ -91,7 +92,7 @@ def command(
     memory_limit: MemoryLimit = "",
     time_limit: TimeLimit = 0.0,
     resume: Resume = False,
-    results: Results = RESULTS,
+    results: Written = RESULTS,
     reports: Reports = REPORTS,
     no_practice: NoPractice = False,
     no_report: NoReport = False,
@@ -115,8 +116,9 @@ def command(
         )
     memory_bytes = bytes_of(memory_limit)
     if resume:
-        trust.demand(run_folder(results, run), suite)
-        folder = RunFolder.open(run_folder(results, run))
+        begun = here(run_folder(results, run), "--resume")
+        trust.demand(begun, suite)
+        folder = RunFolder.open(begun)
         asked = benches.request_of(folder)
         bench = benches.prepare(
             replace(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from lossbench.commands.options import RESULTS, Results, Suites
 from lossbench.commands.runs import run_folder
 from lossbench.record import run as runs
 from lossbench.record.frames import Tables
+from lossbench.record.stores import Place
 from lossbench.show import closeup
 from lossbench.spec import catalogue
 from lossbench.spec.plain import plain
@@ -43,7 +43,7 @@ def command(loss: Name, run: Run = "", suite: Suites = [], results: Results = RE
     console.print(plain(hint.strip()), style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-def _latest(results: Path, run: str) -> tuple[Path | None, Tables | None]:
+def _latest(results: Place, run: str) -> tuple[Place | None, Tables | None]:
     """The run that is asked for, the latest if none is; none where there is none yet. BadInput for a wrong name."""
     if not run and not runs.recorded(results):
         return None, None

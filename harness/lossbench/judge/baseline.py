@@ -15,13 +15,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from lossbench.judge import counts
-from lossbench.judge.timing import by_visit, visits
+from lossbench.judge import counts, ordered, stacked, timed
+from lossbench.judge.timing import Reals
 from lossbench.record.bounded import MANIFEST_BYTES, within
 from lossbench.record.frames import Tables
 from lossbench.record.tables import SCHEMA_VERSION
@@ -29,8 +29,17 @@ from lossbench.spec.errors import RunDamaged
 
 AGREEMENT_COLUMNS: Final = ("cell", "quantity", "verdict", "class", "convention")
 TIMES_COLUMNS: Final = ("cell", "group", "median_seconds", "log_ratios")
+DIGITS: Final = 5
+"""Of a logarithm of a ratio: a thousandth of a percent."""
 MAX_BYTES: Final = 2**30
 """Of a table when unpacked: a baseline of a million cells has a fifth of it."""
+READ: Final = {
+    "agreement": ("cell", "quantity", "against", "verdict", "class", "convention"),
+    "measurements": timed.READ,
+    "cells": counts.COLUMNS,
+    "facts": ("key", "value"),
+}
+"""Table -> the columns of a run that its baseline is made from."""
 UNCOUNTED: Final = 1
 """The schema version of baselines that have no counts.csv.gz and otherwise read alike."""
 MACHINE: Final = ("machine.cpu", "machine.architecture", "machine.cores", "machine.threads_allowed")
@@ -58,11 +67,11 @@ def of(tables: Tables) -> Baseline:
     """What is kept of a run."""
     rows = tables.agreement
     rows = rows[rows["against"] == "oracle"] if len(rows) else rows
-    agreement = rows.reindex(columns=list(AGREEMENT_COLUMNS)).fillna("").sort_values(["cell", "quantity"])
+    agreement = rows.reindex(columns=list(AGREEMENT_COLUMNS)).fillna("")
     wanted = {*MACHINE, *(f"version.{name}" for name in PACKAGES), "commit.id", "profile"}
     facts = {str(k): str(v) for k, v in zip(tables.facts["key"], tables.facts["value"], strict=True) if k in wanted}
     return Baseline(
-        agreement=agreement.reset_index(drop=True),
+        agreement=ordered.by(agreement, ("cell", "quantity")).reset_index(drop=True),
         times=_times(tables.measurements),
         counts=counts.of(tables.cells),
         facts=facts,
@@ -70,23 +79,23 @@ def of(tables: Tables) -> Baseline:
 
 
 def _times(measurements: pd.DataFrame) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    seen = visits(measurements) if len(measurements) else pd.DataFrame(columns=["group"])
-    for group, members in seen.groupby("group", sort=True):
-        logs = by_visit(members)
-        relative = logs.sub(logs.median(axis=1), axis=0)
-        medians = members.groupby("cell")["seconds"].median()
-        for cell in relative.columns:
-            kept = [None if np.isnan(v) else round(float(v), 5) for v in relative[cell]]
-            rows.append({"cell": cell, "group": group, "median_seconds": medians[cell], "log_ratios": kept})
-    return pd.DataFrame(rows, columns=list(TIMES_COLUMNS))
+    seen = timed.of(measurements)
+    medians, ratios = np.full(len(seen.cells), np.nan), np.full_like(seen.seconds, np.nan)
+    for rows, there in stacked.batches(seen.codes, seen.width):
+        seconds, cells = seen.at(rows, there), rows[there]
+        medians[cells] = stacked.middle(seconds)[there]
+        logs = np.log(seconds)
+        relative = logs - stacked.middle(np.swapaxes(logs, 1, 2))[:, None, :]
+        ratios[seen.start[cells][:, None] + np.arange(seconds.shape[-1])] = np.round(relative[there], DIGITS)
+    kept = [ratios[start : start + width] for start, width in zip(seen.start, seen.width, strict=True)]
+    return seen.cells.assign(median_seconds=medians, log_ratios=pd.Series(kept, dtype=object))
 
 
 def distil(tables: Tables) -> dict[str, bytes]:
     """The files of a baseline folder, byte for byte the same for the same run."""
     kept = of(tables)
     times = kept.times.assign(
-        log_ratios=kept.times["log_ratios"].map(json.dumps),
+        log_ratios=[_written(ratios) for ratios in kept.times["log_ratios"]],
         median_seconds=kept.times["median_seconds"].map(lambda seconds: f"{seconds:.4e}"),
     )
     counts = kept.agreement["class"].value_counts().sort_index()
@@ -102,6 +111,11 @@ def distil(tables: Tables) -> dict[str, bytes]:
         "counts.csv.gz": _packed(kept.counts),
         "facts.json": (json.dumps(about, indent=1) + "\n").encode(),
     }
+
+
+def _written(ratios: Reals) -> str:
+    """As a JSON list, null where the cell was not measured in a visit of its group."""
+    return json.dumps([None if np.isnan(ratio) else ratio for ratio in ratios.tolist()])
 
 
 def _packed(frame: pd.DataFrame) -> bytes:
@@ -136,7 +150,7 @@ def agreement(path: Path) -> pd.DataFrame:
 
 def times(path: Path) -> pd.DataFrame:
     """Times relative to their groups. RunDamaged."""
-    found = _unpacked(path, "times.csv.gz", TIMES_COLUMNS)
+    found = _unpacked(path, "times.csv.gz", TIMES_COLUMNS).drop_duplicates("cell", keep="last", ignore_index=True)
     try:
         seconds = found["median_seconds"].astype(float)
         return found.assign(log_ratios=found["log_ratios"].map(_numbers), median_seconds=seconds)
@@ -157,7 +171,7 @@ def _numbers(text: str) -> list[float]:
     found = json.loads(text)
     if not isinstance(found, list):
         raise TypeError(f"{text[:40]!r} is no list of numbers")
-    return [float(number) for number in found]
+    return [np.nan if number is None else float(number) for number in found]
 
 
 def _unpacked(path: Path, name: str, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -14,10 +14,9 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from lossbench.judge import counts
+from lossbench.judge import counts, moves, ordered
 from lossbench.judge.baseline import MACHINE, PACKAGES, Baseline, distil, load, of
-from lossbench.judge.moves import moved, to_others
-from lossbench.judge.timing import median_interval
+from lossbench.judge.moves import Moves
 from lossbench.judge.verdict import rank
 from lossbench.record.frames import Tables
 
@@ -32,6 +31,9 @@ JOINT_CONFIDENCE: Final = 0.975
 
 NAMED: Final = 12
 """So many cells are named one by one; the rest are counted."""
+
+KEY: Final = ["cell", "quantity"]
+JUDGED: Final = ("verdict", "class", "convention")
 
 Outcome = Literal["worse", "better", "inconclusive", "cannot_tell", "new"]
 Topic = Literal["agreement", "timing", "work", "machine", "versions", "cells"]
@@ -131,27 +133,34 @@ def compare(
 
 def _agreement(base: pd.DataFrame, head: pd.DataFrame, *, levels: bool) -> tuple[list[Finding], int]:
     """levels: whether a change within a class counts too; between unlike machines the last bits may differ."""
-    before, after = (
-        {(r["cell"], r["quantity"]): (r["verdict"], r["class"], r["convention"]) for r in frame.to_dict("records")}
-        for frame in (base, head)
-    )
-    findings = [*_missing(before.keys() - after.keys(), "verdict"), *_new(after.keys() - before.keys())]
-    common = sorted(before.keys() & after.keys())
-    for cell, quantity in common:
-        was, now = before[cell, quantity], after[cell, quantity]
-        if was == now or (not levels and was[1:] == now[1:]):
-            continue
+    findings: list[Finding] = []
+    if not base[KEY].equals(head[KEY]):  # else two runs of one plan
+        base, head, findings = _common(base, head)
+    differs = [base[name].to_numpy() != head[name].to_numpy() for name in JUDGED if levels or name != "verdict"]
+    for place in np.flatnonzero(np.logical_or.reduce(differs)):
+        (cell, quantity, *was), (*_, verdict, klass, convention) = (
+            [str(frame[name].iloc[place]) for name in (*KEY, *JUDGED)] for frame in (base, head)
+        )
+        now = [verdict, klass, convention]
         worse = rank(now[0], now[1]) > rank(was[0], was[1]) or (now[1] == was[1] == "convention" and now != was)
         better = rank(now[0], now[1]) < rank(was[0], was[1])
         if worse or better:
             said = [f"{v} ({k}{': ' + c if c else ''})" for v, k, c in (was, now)]
-            reason = f"{quantity} was {said[0]}, is {said[1]}"
-            outcome: Outcome = "worse" if worse else "better"
             findings.append(Finding(
-                outcome=outcome, topic="agreement", subject=cell, quantity=quantity, before=said[0], after=said[1],
-                reason=reason,
+                outcome="worse" if worse else "better", topic="agreement", subject=cell, quantity=quantity,
+                before=said[0], after=said[1], reason=f"{quantity} was {said[0]}, is {said[1]}",
             ))  # fmt: skip
-    return findings, len(common)
+    return findings, len(base)
+
+
+def _common(base: pd.DataFrame, head: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[Finding]]:
+    """The verdicts that both have, in one order, of one cell and quantity the last; and what one of them lacks."""
+    first, second = (frame.drop_duplicates(KEY, keep="last") for frame in (base, head))
+    both = first.merge(second, on=KEY, how="outer", suffixes=("", "_now"), indicator=True)
+    gone, new = (both.loc[both["_merge"] == side, KEY].itertuples(index=False) for side in ("left_only", "right_only"))
+    findings = [*_missing([(str(c), str(q)) for c, q in gone], "verdict"), *_new([(str(c), str(q)) for c, q in new])]
+    kept = ordered.by(both[both["_merge"] == "both"], KEY)
+    return kept, kept[[*KEY, *(f"{name}_now" for name in JUDGED)]].set_axis([*KEY, *JUDGED], axis=1), findings
 
 
 def _missing(keys: Iterable[tuple[str, str]], what: str) -> list[Finding]:
@@ -192,72 +201,48 @@ def _unlike(base: dict[str, str], head: dict[str, str]) -> list[Finding]:
 
 
 def _timing(base: pd.DataFrame, head: pd.DataFrame, margin: float) -> tuple[list[Finding], int, float, float]:
-    before, after = base.set_index("cell"), head.set_index("cell")
-    common = before.index.intersection(after.index)
-    findings = _missing({(cell, "time") for cell in before.index.difference(after.index)}, "time")
-    moves = np.log(after.loc[common, "median_seconds"] / before.loc[common, "median_seconds"])
-    visible, compared = [], 0
-    spread, beyond = moved(before.loc[common], after)
-    for _, members in before.loc[common].groupby("group", sort=True):
-        cells = list(members.index)
-        if len(cells) < 2:
-            findings.append(Finding(
-                outcome="inconclusive", topic="timing", subject=cells[0],
-                reason="it has no neighbour in its group that both runs measured",
-            ))  # fmt: skip
-            continue
-        logs = [np.array(frame.loc[cells, "log_ratios"].tolist(), dtype=np.float64) for frame in (before, after)]
-        elsewhere = moves.drop(cells)
-        drift = float(elsewhere.median()) if len(elsewhere) else 0.0
-        for place, cell in enumerate(cells):
-            compared += 1
-            own_move = float(moves[cell]) - drift
-            found, detectable = _one_time(
-                cell, place, logs[0], logs[1], margin=margin, own_move=own_move, beyond=beyond
-            )
-            visible.append(detectable)
-            findings += found
-    return findings, compared, float(np.median(visible)) if visible else np.nan, spread
+    gone = () if base["cell"].equals(head["cell"]) else base.loc[~base["cell"].isin(head["cell"]), "cell"]
+    findings = _missing([(str(cell), "time") for cell in gone], "time")
+    found = moves.between(base, head, JOINT_CONFIDENCE)
+    spread, beyond = found.spread()
+    compared = found.others > 0
+    # the width of both intervals is what a change must reach to be told from none
+    reach = found.change - (found.now[:, 1] - found.was[:, 2]) + np.log1p(SMALLEST_EFFECT)
+    visible = np.expm1(np.maximum(max(np.log1p(margin), beyond), reach))[compared]
+    large = np.abs(found.change) > np.log1p(margin)
+    for place in np.flatnonzero(~compared | np.isnan(found.change) | large):
+        findings += _one_time(found, int(place), margin=margin, beyond=beyond)
+    smallest = float(np.median(visible)) if len(visible) else np.nan
+    return findings, int(compared.sum()), smallest, spread
 
 
-def _one_time(
-    cell: str, place: int, base: Any, head: Any, *, margin: float, own_move: float, beyond: float
-) -> tuple[list[Finding], float]:
-    """Judge one cell against the median of its group's other members, visit by visit.
-
-    beyond: the logarithm that a change must exceed, since the other cells moved too.
-    """
-    # each member from its own level in the baseline, so that the median of the others is that of their changes
-    level = np.nanmedian(base, axis=1, keepdims=True)
-    was, now = (median_interval(to_others(logs - level, place), JOINT_CONFIDENCE) for logs in (base, head))
-    change, low, high = now.median - was.median, now.low - was.high, now.high - was.low
-    detectable = float(np.expm1(max(np.log1p(margin), beyond, change - low + np.log1p(SMALLEST_EFFECT))))
-    others = len(base) - 1
+def _one_time(found: Moves, place: int, *, margin: float, beyond: float) -> list[Finding]:
+    """Judge one cell against the median of its group's other members. beyond: the logarithm that a change must exceed,
+    since the other cells moved too."""
+    cell, others = str(found.cells.iloc[place]), int(found.others[place])
+    was, now, offset, change = found.was[place], found.now[place], found.offset[place], float(found.change[place])
+    if not others or np.isnan(change):
+        why = "no visit has a neighbour" if others else "it has no neighbour in its group that both runs measured"
+        return [Finding(outcome="inconclusive", topic="timing", subject=cell, reason=why)]
+    low, high = float(now[1] - was[2]), float(now[2] - was[1])
     # with one or two neighbours, a neighbour's gain looks like this cell's loss: what moved against the rest of
     # the run is to blame
-    blamed = others > 2 or own_move * np.sign(change) >= 0.6 * abs(change)
-    offset = float(level[place, 0] - np.nanmedian(np.delete(level, place)))
+    blamed = others > 2 or float(found.own[place]) * np.sign(change) >= 0.6 * abs(change)
     numbers: dict[str, Any] = {
-        "before": f"{np.exp(was.median + offset):.3g} x the median of its {others} neighbours",
-        "after": f"{np.exp(now.median + offset):.3g} x the median of its {others} neighbours",
+        "before": f"{np.exp(was[0] + offset):.3g} x the median of its {others} neighbours",
+        "after": f"{np.exp(now[0] + offset):.3g} x the median of its {others} neighbours",
         "change": float(np.exp(change)), "change_low": float(np.exp(low)), "change_high": float(np.exp(high)),
     }  # fmt: skip
     said = f"{np.expm1(change):+.1%} [{np.expm1(low):+.1%}, {np.expm1(high):+.1%}] against its neighbours"
-    if np.isnan(change):
-        return [
-            Finding(outcome="inconclusive", topic="timing", subject=cell, reason="no visit has a neighbour")
-        ], np.nan
     if change > np.log1p(margin):
         if low > np.log1p(SMALLEST_EFFECT) and blamed and change > beyond:
             reason = f"slower by {said}, more than the margin of {margin:.0%}"
-            return [Finding(outcome="worse", topic="timing", subject=cell, reason=reason, **numbers)], detectable
+            return [Finding(outcome="worse", topic="timing", subject=cell, reason=reason, **numbers)]
         why = "its interval reaches no change" if blamed else "a neighbour may have become faster instead"
         if change <= beyond:
             why = f"between these runs unchanged cells move up to {np.expm1(beyond):.0%}"
         reason = f"{said}, but {why}"
-        return [Finding(outcome="inconclusive", topic="timing", subject=cell, reason=reason, **numbers)], detectable
+        return [Finding(outcome="inconclusive", topic="timing", subject=cell, reason=reason, **numbers)]
     if change < -np.log1p(margin) and high < -np.log1p(SMALLEST_EFFECT) and blamed:
-        return [
-            Finding(outcome="better", topic="timing", subject=cell, reason=f"faster: {said}", **numbers)
-        ], detectable
-    return [], detectable
+        return [Finding(outcome="better", topic="timing", subject=cell, reason=f"faster: {said}", **numbers)]
+    return []

@@ -20,6 +20,8 @@ from lossbench.spec.suitefile import folder_package
 PACKAGE: Final = "lossbench.suites"
 COLUMNS: Final = ("loss", "backend", "binding", "dtype", "regime", "quantity", "lane")
 """What an entry's patterns are held against."""
+READ: Final = (*COLUMNS, "cell", "against", "class", "reason")
+"""Columns of the agreement table that are needed for a comparison and to say what it found."""
 PARTS: Final = ("losses", "backends", "dtypes", "regimes", "modes", "operations", "suites")
 """Requests for less than a whole profile."""
 
@@ -89,12 +91,13 @@ def compare(entries: Iterable[KnownDefect], agreement: pd.DataFrame) -> LedgerRe
     """Hold the ledger against a run's agreement table (its rows against the oracle)."""
     rows = agreement[agreement["against"] == "oracle"]
     listed = tuple(entries)
+    values = {name: pd.factorize(rows[name]) for name in COLUMNS}
     explained = np.zeros(len(rows), dtype=bool)
     seen: list[tuple[KnownDefect, int]] = []
     gone: list[KnownDefect] = []
     untried: list[KnownDefect] = []
     for entry in listed:
-        here = _covered(entry, rows)
+        here = _covered(entry, values, len(rows))
         matching = here & (rows["class"] == entry.klass).to_numpy()
         explained |= matching
         if matching.any():
@@ -108,12 +111,12 @@ def compare(entries: Iterable[KnownDefect], agreement: pd.DataFrame) -> LedgerRe
     )  # fmt: skip
 
 
-def _covered(entry: KnownDefect, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    found = np.ones(len(rows), dtype=bool)
-    for name in COLUMNS:
+def _covered(entry: KnownDefect, values: Mapping[str, tuple[Any, Any]], rows: int) -> npt.NDArray[np.bool_]:
+    """values: column -> which of its distinct values each row has, and these."""
+    found = np.ones(rows, dtype=bool)
+    for name, (codes, distinct) in values.items():
         if (pattern := getattr(entry, name)) != "*":
-            values = [value for value in rows[name].unique() if _matches(pattern, value)]
-            found &= rows[name].isin(values).to_numpy()
+            found &= np.array([_matches(pattern, value) for value in distinct], dtype=bool)[codes]
     return found
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.optimize import nnls
 
 from lossbench.judge.timing import Interval, median_interval
 
@@ -47,6 +46,8 @@ def line(times: Mapping[int, Mapping[int, float]]) -> Line | None:
 
 def _fitted(points: list[tuple[int, float]]) -> tuple[float, float]:
     """Numbers are counted in the largest size, so that both columns are of one order."""
+    from scipy.optimize import nnls  # a second to import, and few runs have sizes
+
     unit = float(max(size for size, _ in points)) or 1.0
     rows = np.array([[1 / seconds, size / unit / seconds] for size, seconds in points])
     scale = rows.max(axis=0)

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.special import bdtr
 
 CONFIDENCE: Final = 0.95
@@ -39,29 +42,54 @@ def median_interval(samples: npt.ArrayLike, confidence: float = CONFIDENCE) -> I
     n = x.size
     if n == 0:
         return Interval(median=np.nan, low=np.nan, high=np.nan, coverage=0.0)
-    # how surely the median lies between the k-th smallest and the k-th largest, k from 1
+    k, coverage = narrowest(n, confidence)
+    return Interval(median=float(np.median(x)), low=float(x[k - 1]), high=float(x[n - k]), coverage=coverage)
+
+
+@cache
+def narrowest(n: int, confidence: float) -> tuple[int, float]:
+    """k, and how surely the median of n samples lies between the k-th smallest and the k-th largest, k from 1."""
     covered = 1 - 2 * bdtr(np.arange((n + 1) // 2), n, 0.5)
     k = max(1, int(np.count_nonzero(covered >= confidence)))
-    coverage = max(0.0, float(covered[k - 1]))
-    return Interval(median=float(np.median(x)), low=float(x[k - 1]), high=float(x[n - k]), coverage=coverage)
+    return k, max(0.0, float(covered[k - 1]))
+
+
+def medians(rounds: pd.Series[Any]) -> tuple[Reals, Reals, npt.NDArray[np.int64]]:
+    """Of each row of samples the median, the smallest and how many there are; NaN for none."""
+    samples, width = _samples(rounds)
+    middle, least = np.full(len(width), np.nan), np.full(len(width), np.nan)
+    start = np.cumsum(width) - width
+    for length in np.unique(width[width > 0]):
+        rows = np.flatnonzero(width == length)
+        block = samples[start[rows, None] + np.arange(length)]
+        middle[rows], least[rows] = np.median(block, axis=1), np.min(block, axis=1)
+    return middle, least, width
+
+
+def _samples(rounds: pd.Series[Any]) -> tuple[Reals, npt.NDArray[np.int64]]:
+    """All samples one after the other, and how many each row has."""
+    if isinstance(rounds.dtype, pd.ArrowDtype):  # as `record.frames` reads them: no array a row
+        lists = pa.chunked_array(pa.array(rounds)).combine_chunks()
+        width = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        return lists.flatten().to_numpy(zero_copy_only=False), width.astype(np.int64)
+    width = np.fromiter(map(len, rounds), dtype=np.int64, count=len(rounds))
+    return np.concatenate([np.zeros(0), *rounds]), width
 
 
 def visits(measurements: pd.DataFrame) -> pd.DataFrame:
     """One row per cell and visit that was measured: the median seconds per call of its rounds."""
-    good = measurements[(measurements["status"] == "ok") & (measurements["seconds_per_call"].map(len) > 0)]
-    seen = good.assign(
-        seconds=good["seconds_per_call"].map(lambda rounds: float(np.median(rounds))),
-        min_seconds=good["seconds_per_call"].map(lambda rounds: float(np.min(rounds))),
-        rounds=good["seconds_per_call"].map(len),
-        group=group_of(good),
-    )
+    seconds, least, rounds = medians(measurements["seconds_per_call"])
+    taken = measurements.assign(seconds=seconds, min_seconds=least, rounds=rounds)
+    good = taken[(taken["status"] == "ok") & (taken["rounds"] > 0)]
+    seen = good.assign(group=group_of(good))
     kept = ["cell", "case", "loss", "lane", "backend", "binding", "operation", "visit", "position"]
     return seen[[*kept, "seconds", "min_seconds", "rounds", "group"]].reset_index(drop=True)
 
 
 def group_of(measurements: pd.DataFrame) -> pd.Series[str]:
     """Cells that may be compared: same case, operation, device, threads and label; any backend, mode and binding."""
-    place = measurements["lane"].map(lambda lane: "-".join([*lane.split("-")[1:2], *lane.split("-")[3:]]))
+    places = {lane: "-".join([*lane.split("-")[1:2], *lane.split("-")[3:]]) for lane in measurements["lane"].unique()}
+    place = measurements["lane"].map(places)
     return measurements["case"] + ":" + measurements["operation"] + "@" + place
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
+
+from lossbench.record.stores import Place
 
 MANIFEST_BYTES: Final = 2**24
 """Of a run.json or facts.json; those of a full run have a few kilobytes."""
 
 
-def within(path: Path, most: int = MANIFEST_BYTES) -> bytes:
+def within(path: Place, most: int = MANIFEST_BYTES) -> bytes:
     """The content of a file. OSError; ValueError where it is longer than `most` bytes."""
     with path.open("rb") as stream:
         content = stream.read(most + 1)
     if len(content) > most:
         raise ValueError(f"more than {most} bytes")
-    return content
+    return bytes(content)

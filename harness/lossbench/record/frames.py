@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lossbench.record.journal import unwritable
+from lossbench.record.stores import Place
+from lossbench.record.stores import arrow as located
 from lossbench.record.tables import DEFAULTS, SCHEMA_VERSION, TABLES, ColumnType, Row, Table
 from lossbench.spec.errors import RunDamaged
 from lossbench.spec.plain import plain
@@ -32,7 +35,10 @@ _VERSION_KEY: Final = b"lossbench.schema_version"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """A run as data frames; the columns are those of `lossbench.record.tables`. Lists are numpy arrays."""
+    """A run as data frames; the columns are those of `lossbench.record.tables`.
+
+    Lists are numpy arrays; those of the measurements stand one after the other in an Arrow column of pandas.
+    """
 
     cells: pd.DataFrame
     measurements: pd.DataFrame
@@ -92,13 +98,25 @@ def with_peaks(contents: dict[str, pa.Table]) -> dict[str, pa.Table]:
 
 def tables(contents: dict[str, pa.Table]) -> Tables:
     """Data frames of a whole run."""
-    return Tables(**{name: frame(content) for name, content in contents.items()})
+    return Tables(**{name: frame(name, content) for name, content in contents.items()})
 
 
-def frame(content: pa.Table) -> pd.DataFrame:
+def frame(name: str, content: pa.Table) -> pd.DataFrame:
     """A table as a data frame; what a file says of itself to pandas is left unread."""
-    found: pd.DataFrame = content.replace_schema_metadata(None).to_pandas()
-    return found
+    if not len(content):
+        return _nothing(name).copy()
+    content = content.replace_schema_metadata(None)
+    if name != "measurements":
+        return pd.DataFrame(content.to_pandas(), copy=False)
+    # a million arrays of five numbers would take ten times the room of the numbers
+    found = content.to_pandas(types_mapper=lambda kind: pd.ArrowDtype(kind) if pa.types.is_list(kind) else None)
+    return pd.DataFrame(found, copy=False)
+
+
+@cache
+def _nothing(name: str) -> pd.DataFrame:
+    """A table without rows."""
+    return pd.DataFrame(schema(TABLES[name]).empty_table().to_pandas())
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -122,33 +140,32 @@ def write_parquet(path: Path, content: pa.Table) -> None:
     write_whole(path, sink.getvalue())
 
 
-def read_parquet(path: Path, table: Table) -> pa.Table:
-    """RunDamaged where the file is missing, truncated, damaged, or of another schema."""
-    return _opened(path, table, _whole)
+def read_parquet(path: Place, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
+    """Those columns, all if None. RunDamaged where the file is missing, truncated, damaged, or of another schema."""
+    return _opened(path, table, columns)
 
 
-def _whole(path: Path) -> pa.Table:
-    content = pq.read_table(path, page_checksum_verification=True)
-    content.validate(full=True)  # a page may be whole and hold what is no text
-    return content
-
-
-def check_parquet(path: Path, table: Table) -> None:
+def check_parquet(path: Place, table: Table) -> None:
     """RunDamaged where the file is missing, has no whole footer, or is of another schema; reads no rows."""
-    _opened(path, table, pq.read_schema)
+    _opened(path, table, ())
 
 
-def _opened(path: Path, table: Table, read: Callable[[Path], Any]) -> Any:
+def _opened(path: Place, table: Table, columns: Sequence[str] | None) -> pa.Table:
     subject = f"{path.parent.name}/{path.name}"
     again = f"`lossbench run --resume {path.parent.name}` writes it again from the journal"
     if not path.exists():
         raise RunDamaged(subject=subject, expected="a Parquet file", received="no such file", remedy=again)
+    where, filesystem = located(path)
     try:
-        content = read(path)
-        found = content if isinstance(content, pa.Schema) else content.schema
-        names = set(found.names)
+        with pq.ParquetFile(where, filesystem=filesystem, page_checksum_verification=True, pre_buffer=True) as file:
+            found = file.schema_arrow
+            names = set(found.names)
+            # of none not even their number is asked
+            content = file.read(columns) if columns is None or columns else None
+        if content is not None:
+            content.validate(full=True)  # a page may be whole and hold what is no text
     except (pa.ArrowException, OSError, ValueError) as error:
-        first = str(error).splitlines()[0].rstrip(".")
+        first = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise RunDamaged(subject=subject, expected="a whole Parquet file", received=first, remedy=again) from error
     check_version(subject, (found.metadata or {}).get(_VERSION_KEY, b"none").decode(errors="replace"))
     if not found.equals(schema(table)):
@@ -202,6 +219,12 @@ def _guarded(value: Any) -> Any:
     return f"'{shown}" if value.lstrip().startswith(_FORMULA) or value.startswith(_FORMULA) else shown
 
 
-def read_all(folder: Path) -> dict[str, pa.Table]:
-    """Every table of a finished run."""
-    return {name: read_parquet(folder / f"{name}.parquet", table) for name, table in TABLES.items()}
+def read_all(folder: Place, only: Mapping[str, Sequence[str]] | None = None) -> dict[str, pa.Table]:
+    """Every table of a finished run. only: table -> the columns to read of it; a table that is not named is empty."""
+    asked: Mapping[str, Sequence[str] | None] = dict.fromkeys(TABLES) if only is None else only
+    return {
+        name: read_parquet(folder / f"{name}.parquet", table, asked[name])
+        if name in asked
+        else schema(table).empty_table()
+        for name, table in TABLES.items()
+    }

@@ -21,6 +21,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from lossbench.record.stores import Place
 from lossbench.spec.errors import BadInput, RunDamaged
 
 SYNC_SECONDS: Final = 0.05
@@ -53,7 +54,7 @@ def encode(kind: str, row: Mapping[str, Any]) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
-def read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def read(path: Place) -> Iterator[tuple[str, dict[str, Any]]]:
     """The rows in the order they were written; a torn last line is ignored. RunDamaged at any other damage."""
     try:
         stream = path.open("rb")
@@ -79,7 +80,7 @@ def read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield _row(path, number, body)
 
 
-def _row(path: Path, number: int, body: bytes) -> tuple[str, dict[str, Any]]:
+def _row(path: Place, number: int, body: bytes) -> tuple[str, dict[str, Any]]:
     try:
         kind, row = json.loads(body)
         if isinstance(kind, str) and isinstance(row, dict):

@@ -6,15 +6,14 @@ The connection may neither open files nor load extensions: it sees the runs' tab
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
-from pyarrow.fs import LocalFileSystem
 
 from lossbench.record import frames
+from lossbench.record.stores import Place, arrow
 from lossbench.record.tables import TABLES, Table
 from lossbench.spec.errors import BadInput
 
@@ -22,20 +21,21 @@ RUN = pa.field("run", pa.string(), metadata={b"meaning": b"id of the run"})
 CHECKED = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
 
 
-def dataset(table: Table, folders: Sequence[Path]) -> ds.Dataset:
+def dataset(table: Table, folders: Sequence[Place]) -> ds.Dataset:
     """A table of several runs, with a column `run` before its own. RunDamaged where a file cannot be trusted."""
     for folder in folders:
         frames.check_parquet(folder / f"{table.name}.parquet", table)
+    files = [arrow(folder / f"{table.name}.parquet") for folder in folders]
     return ds.FileSystemDataset.from_paths(
-        [str(folder / f"{table.name}.parquet") for folder in folders],
+        [path for path, _ in files],
         schema=pa.schema([RUN, *frames.schema(table)]),
         format=ds.ParquetFileFormat(default_fragment_scan_options=CHECKED),
-        filesystem=LocalFileSystem(),
+        filesystem=files[0][1],
         partitions=[ds.field("run") == folder.name for folder in folders],
     )
 
 
-def query(sql: str, folders: Sequence[Path]) -> pd.DataFrame:
+def query(sql: str, folders: Sequence[Place]) -> pd.DataFrame:
     """The rows of a SELECT over `cells`, `measurements`, `agreement`, ... of the runs. BadInput, RunDamaged."""
     try:
         import duckdb

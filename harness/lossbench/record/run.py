@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,11 +28,15 @@ from lossbench.record.journal import read as read_journal
 from lossbench.record.lock import hold
 from lossbench.record.lost import NOT_VISITED, no_answer
 from lossbench.record.naming import run_id
+from lossbench.record.stores import UNREADABLE, Place, Remote, unreadable
 from lossbench.record.tables import SCHEMA_VERSION, TABLES, Row
 from lossbench.spec.errors import BadInput, RunDamaged
 
 JUDGED: Final = "judged"
 """Journal-only: a case whose answers are all in and judged, so that a resumed run need not take them again."""
+
+NAMED: Final = "*T*Z-*"
+"""Names of runs' folders."""
 
 State = Literal["running", "interrupted", "finished"]
 
@@ -156,14 +160,17 @@ class RunFolder:
         self.close()
 
 
-def read(path: Path) -> Tables:
-    """The tables of a run, finished, killed or still going. RunDamaged if they cannot be trusted."""
+def read(path: Place, *, only: Mapping[str, Sequence[str]] | None = None) -> Tables:
+    """The tables of a run, finished, killed or still going. RunDamaged if they cannot be trusted.
+
+    only: table -> the columns that are needed; the rest of a finished run is not read.
+    """
     if manifest(path)["state"] == "running":
         return frames.tables(_from_journal(path))
-    return frames.tables(frames.read_all(path))
+    return frames.tables(frames.read_all(path, only))
 
 
-def manifest(path: Path) -> dict[str, Any]:
+def manifest(path: Place) -> dict[str, Any]:
     """What run.json says: id, schema_version, created_utc, state, request. RunDamaged."""
     subject = f"run {path.name}"
     try:
@@ -180,7 +187,7 @@ def manifest(path: Path) -> dict[str, Any]:
     return dict(content, state=found)
 
 
-def latest(results: Path) -> Path:
+def latest(results: Place) -> Place:
     """The newest run of a results folder. BadInput if there is none."""
     found = recorded(results)
     if not found:
@@ -188,10 +195,12 @@ def latest(results: Path) -> Path:
     return found[-1]
 
 
-def going(path: Path) -> bool:
+def going(path: Place) -> bool:
     """Whether some process writes the run at this moment; a killed one does not, whatever run.json says."""
+    if isinstance(path, Remote):
+        return False
     try:
-        descriptor = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(str(path / "lock"), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
@@ -203,12 +212,16 @@ def going(path: Path) -> bool:
     return False
 
 
-def recorded(results: Path) -> list[Path]:
-    """The folders of all runs of a results folder, the oldest first."""
-    return sorted(path.parent for path in results.glob("*T*Z-*/run.json"))
+def recorded(results: Place) -> list[Place]:
+    """The folders of all runs of a results folder, the oldest first. BadInput where it cannot be looked at."""
+    try:
+        inside = results.folders(NAMED) if isinstance(results, Remote) else Path(str(results)).glob(NAMED)
+        return sorted((path for path in inside if (path / "run.json").exists()), key=lambda path: path.name)
+    except UNREADABLE as error:
+        raise unreadable(str(results), error) from error
 
 
-def _from_journal(path: Path) -> dict[str, pa.Table]:
+def _from_journal(path: Place) -> dict[str, pa.Table]:
     rows: dict[str, list[Row]] = {name: [] for name in TABLES}
     for kind, row in read_journal(path / "journal.jsonl"):
         if kind in rows:

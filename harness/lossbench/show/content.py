@@ -242,13 +242,17 @@ def _sections(
     drawn = drawing.all_of(losses, tables.curves)
     mapped = maps.all_of(tables.maps, {name: loss.title for name, loss in losses.items()})
     swept = sizes.of(ranked, tables.measurements)
+    spoken = {entry.cell for ranking in times.headline(ranked).values() for entry in ranking.entries}
+    cells, blocks = (frame[frame["cell"].isin(spoken)] for frame in (tables.cells, tables.measurements))
+    share = sections.MOST_TIMES // max(len(losses), 1)
     return [
         sections.section(
             loss,
             family=families[name],
             agreement=agreement.get(name, tables.agreement.iloc[:0]),
             rankings=(own := [r for r in ranked if r.loss == name]),
-            costs=costs.of(own, tables.cells, tables.measurements),
+            costs=costs.of(own, cells, blocks),
+            share=share,
             sweeps=[s for s in swept if s.loss == name],
             curves=drawn.get(name, ()),
             maps=mapped.get(name, ()),

@@ -6,9 +6,8 @@ A time is shown as its ratio to the neighbours of the same visits, never as bare
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -40,14 +39,36 @@ class Step:
         return tuple(f for f in self.result.findings if f.outcome in CHANGES) if self.result else ()
 
 
-def steps(runs: Sequence[tuple[str, Baseline]], *, margin: float = gate.MARGIN) -> list[Step]:
+def steps(runs: Iterable[tuple[str, Baseline]], *, margin: float = gate.MARGIN) -> list[Step]:
     """Each run against the one before, the oldest first; only what both measured is compared."""
-    found = [Step(run=name, result=None) for name, _ in runs[:1]]
-    for (_, before), (name, after) in pairwise(runs):
-        common = _cells(before) & _cells(after)
-        result = gate.compare(before.restricted(common), after.restricted(common), margin=margin)
+    return walk(runs, margin=margin)[1]
+
+
+def walk(
+    runs: Iterable[tuple[str, Baseline]], *, margin: float = gate.MARGIN
+) -> tuple[list[tuple[str, Baseline]], list[Step]]:
+    """The runs, each taken when the one before has been dealt with, and their steps.
+
+    Verdicts are kept of the first run and of the last; of those between only the times, for the trends.
+    """
+    kept: list[tuple[str, Baseline]] = []
+    found: list[Step] = []
+    for name, after in runs:
+        result = gate.compare(*_in_common(kept[-1][1], after), margin=margin) if kept else None
         found.append(Step(run=name, result=result))
-    return found
+        if len(kept) > 1:
+            kept[-1] = kept[-1][0], replace(kept[-1][1], agreement=after.agreement.iloc[:0])
+        kept.append((name, after))
+    return kept, found
+
+
+def _in_common(before: Baseline, after: Baseline) -> tuple[Baseline, Baseline]:
+    """What speaks of cells that both have."""
+    frames = zip((before.agreement, before.times), (after.agreement, after.times), strict=True)
+    if all(one["cell"].equals(other["cell"]) for one, other in frames):  # two runs of one plan
+        return before, after
+    common = _cells(before) & _cells(after)
+    return before.restricted(common), after.restricted(common)
 
 
 def _cells(run: Baseline) -> set[str]:

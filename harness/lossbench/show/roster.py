@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 from markupsafe import Markup
@@ -20,6 +20,8 @@ from lossbench.show import format as fmt
 from lossbench.show import marks, sections
 from lossbench.show.palette import INKS
 
+MOST: Final = 50_000
+"""Rows on a page: two megabytes."""
 _SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
@@ -31,6 +33,10 @@ def of(tables: Tables, titles: Mapping[str, str]) -> Markup | None:
     rows = _rows(tables)
     if rows.empty:
         return None
+    total = len(rows)
+    if total > MOST:  # what is not rounding first, then as many of the rest as there is room for
+        severity = rows["class"].map({key: marks.of(key).severity for key in rows["class"].unique()})
+        rows = rows.loc[(-severity).sort_values(kind="stable").index[:MOST].sort_values()]
     columns = [
         _column("loss", rows["loss"], titles.get, href=lambda n: f"#{sections.anchor(n)}" if n in titles else ""),
         _column("framework", rows["backend"], css=lambda b: f"backend b-{b if b in INKS else 'other'}"),
@@ -43,7 +49,7 @@ def of(tables: Tables, titles: Mapping[str, str]) -> Markup | None:
                 key=lambda key: marks.of(key).severity),
         _column("worst (ulp)", rows["max_ulp"].map(_rounded), lambda u: fmt.ulps(float(u)), key=_number),
     ]  # fmt: skip
-    text = json.dumps({"rows": len(rows), "columns": columns}, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps({"rows": len(rows), "of": total, "columns": columns}, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.translate(_SAFE))
 
 

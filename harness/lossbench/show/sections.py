@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from lossbench.show import format as fmt
-from lossbench.show import formula, marks, sizes, spelling
+from lossbench.show import formula, marks, sizes, spelling, times
 from lossbench.show.costs import Cost
 from lossbench.show.findings import Absence, Finding
 from lossbench.show.maps import DivergenceMap
@@ -23,6 +23,8 @@ from lossbench.show.times import Ranking
 from lossbench.spec.loss import Binding, Loss
 
 BAR_WIDTH: Final = 120.0
+MOST_TIMES: Final = 4000
+"""Timed cells in the tables of times of a whole page: two megabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """Everything the page says about one loss."""
+    """Everything the page says about one loss. untold: cases whose times it leaves to the tables beside it."""
 
     anchor: str
     loss: Loss
@@ -94,6 +96,7 @@ class Section:
     formula: Markup
     spellings: tuple[Spelling, ...]
     clocks: tuple[Clock, ...]
+    untold: int
     costs: tuple[Cost, ...]
     sweeps: tuple[tuple[Sweep, Markup], ...]
     curves: tuple[Markup, ...]
@@ -123,21 +126,25 @@ def section(
     found: Sequence[Finding],
     missing: Sequence[Absence],
     claims: Sequence[Mapping[str, Any]],
+    share: int = MOST_TIMES,
 ) -> Section:
-    """agreement, rankings, sweeps: this loss's only. curves: see `drawing`."""
+    """agreement, rankings, sweeps: this loss's only. curves: see `drawing`. share: of the timed cells on the page."""
     name = anchor(loss.name)
     oracle = agreement[agreement["against"] == "oracle"]
     verdicts = {
         tuple(map(str, key)): marks.worst(str(k) for k in group["class"])
         for key, group in oracle.groupby(["backend", "binding", "quantity"], sort=False)
     }
+    apart = [r for r in rankings if not any(_within(r, sweep) for sweep in sweeps)]
+    told = shown(apart, share)
     return Section(
         anchor=name,
         loss=loss,
         family=family,
         formula=formula.render(loss.formula),
         spellings=tuple(_spellings(loss.bindings)),
-        clocks=tuple(_clock(r, verdicts) for r in rankings if not any(_within(r, sweep) for sweep in sweeps)),
+        clocks=tuple(_clock(r, verdicts) for r in told),
+        untold=len(apart) - len(told),
         costs=tuple(costs),
         sweeps=tuple((s, sizes.drawn(s, f"{name.replace('.', '-')}-{place}")) for place, s in enumerate(sweeps)),
         curves=tuple(curves),
@@ -153,6 +160,18 @@ def section(
 def _within(ranking: Ranking, sweep: Sweep) -> bool:
     """Whether the sweep's table says it; a shape that is not of the sweep keeps its own."""
     return (ranking.operation, ranking.dtype) == (sweep.operation, sweep.dtype)
+
+
+def shown(rankings: Sequence[Ranking], share: int) -> list[Ranking]:
+    """As many as there is room for, at least one, those that say most of a loss first; in the order of the run."""
+    found: set[int] = set()
+    room = share
+    for number in sorted(range(len(rankings)), key=lambda n: times.weight(rankings[n]), reverse=True):
+        room -= len(rankings[number].entries)
+        if room < 0 and found:
+            break
+        found.add(number)
+    return [ranking for number, ranking in enumerate(rankings) if number in found]
 
 
 def _spellings(bindings: Sequence[Binding]) -> list[Spelling]:

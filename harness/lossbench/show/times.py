@@ -8,12 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from lossbench.judge import timing
+from lossbench.judge import stacked, timed, timing
+from lossbench.judge.timed import Timed
+from lossbench.judge.timing import Reals
+
+NEEDED: Final = ["cell", "loss", "backend", "binding", "device", "mode", "operation", "dtype", "shape"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,67 +95,81 @@ def rankings(
     """
     if measurements.empty:
         return []
-    seen = visits(measurements)
+    seen = timed.of(measurements)
+    place = {cell: number for number, cell in enumerate(seen.cells["cell"])}
     bad = agreement[(agreement["against"] == "oracle") & ~agreement["class"].isin((*timing.NUMERICALLY_RIGHT, ""))]
     wrong = set(bad["cell"])
-    groups = dict(zip(measurements["cell"], timing.group_of(measurements), strict=True))
-    members: dict[str, list[dict[str, Any]]] = {}
-    for found in cells[cells["cell"].isin(seen)].drop_duplicates("cell").to_dict("records"):
+    members: dict[int, list[dict[str, Any]]] = {}
+    for found in cells[cells["cell"].isin(seen.cells["cell"])].drop_duplicates("cell")[NEEDED].to_dict("records"):
         row = {str(name): value for name, value in found.items()}
-        members.setdefault(groups[row["cell"]], []).append(row)
+        members.setdefault(int(seen.codes[place[row["cell"]]]), []).append(row)
     limits = {} if work is None else dict(zip(work["cell"], work["limit_seconds"], strict=True))
-    return [_ranking(rows, seen, wrong, documented, limits) for rows in members.values()]
+    return [_ranking(rows, _seconds(seen, place, rows), wrong, documented, limits) for rows in members.values()]
+
+
+def _seconds(seen: Timed, place: Mapping[str, int], rows: list[dict[str, Any]]) -> Reals:
+    """Shape (rows, visits): seconds per call, NaN where a cell was not measured in a visit of its group."""
+    places = np.array([place[row["cell"]] for row in rows])
+    return seen.at(places, np.ones(len(places), dtype=bool))
 
 
 def visits(measurements: pd.DataFrame) -> dict[str, dict[int, float]]:
     """cell -> visit -> median seconds per call of its rounds: the replicate."""
     found: dict[str, dict[int, float]] = {}
-    good = measurements[measurements["status"] == "ok"]
-    for cell, visit, rounds in zip(good["cell"], good["visit"], good["seconds_per_call"], strict=True):
-        if len(rounds):
-            found.setdefault(str(cell), {})[int(visit)] = float(np.median(rounds))
+    seconds, _, rounds = timing.medians(measurements["seconds_per_call"])
+    good = (measurements["status"] == "ok").to_numpy(dtype=bool) & (rounds > 0)
+    kept = measurements.loc[good, ["cell", "visit"]]
+    for cell, visit, median in zip(kept["cell"], kept["visit"], seconds[good].tolist(), strict=True):
+        found.setdefault(str(cell), {})[int(visit)] = median
     return found
 
 
-def _factor(over: Mapping[int, float], under: Mapping[int, float]) -> Span:
-    """over / under, paired by visit; the median of logarithms, so that a/b is the inverse of b/a."""
-    logs = [math.log(over[v] / under[v]) for v in sorted(over.keys() & under.keys())]
-    found = timing.median_interval(logs)
-    return Span(middle=math.exp(found.median), low=math.exp(found.low), high=math.exp(found.high))
+def _spans(samples: Reals) -> list[Span]:
+    """Of each row; NaN is what is missing."""
+    found = stacked.intervals(samples, timing.CONFIDENCE).tolist()
+    return [Span(middle=middle, low=low, high=high) for middle, low, high in found]
+
+
+def _factors(over: Reals, under: Reals) -> list[Span]:
+    """over / under row by row, paired by visit; the median of logarithms, so that a/b is the inverse of b/a."""
+    found = np.exp(stacked.intervals(np.log(over) - np.log(under), timing.CONFIDENCE)).tolist()
+    return [Span(middle=middle, low=low, high=high) for middle, low, high in found]
 
 
 def _ranking(
     rows: list[dict[str, Any]],
-    seen: Mapping[str, dict[int, float]],
+    seconds: Reals,
     wrong: set[str],
     documented: Mapping[tuple[str, str], str],
     limits: Mapping[str, float],
 ) -> Ranking:
-    times = {r["cell"]: span(seen[r["cell"]].values()) for r in rows}
-    rows = sorted(rows, key=lambda r: (r["cell"] in wrong, times[r["cell"]].middle))
+    """seconds: see `_seconds`."""
+    times = _spans(seconds)
+    order = sorted(range(len(rows)), key=lambda i: (rows[i]["cell"] in wrong, times[i].middle))
+    rows, times, seconds = [rows[i] for i in order], [times[i] for i in order], seconds[order]
     base = {
-        r["backend"]: r["cell"]
-        for r in rows
-        if r["mode"] == "eager" and documented.get((r["loss"], r["backend"])) == r["binding"]
+        row["backend"]: number
+        for number, row in enumerate(rows)
+        if row["mode"] == "eager" and documented.get((row["loss"], row["backend"])) == row["binding"]
     }
-    entries = []
-    for r in rows:
-        own, start = seen[r["cell"]], base.get(r["backend"])
-        entries.append(
-            Entry(
-                cell=r["cell"],
-                backend=r["backend"],
-                mode=r["mode"],
-                binding=r["binding"],
-                device=r["device"],
-                seconds=times[r["cell"]],
-                visits=len(own),
-                right=r["cell"] not in wrong,
-                gain=_factor(seen[start], own) if start and start != r["cell"] else None,
-                behind=_factor(own, seen[rows[0]["cell"]]),
-                limit_seconds=float(limits.get(r["cell"], math.nan)),
-            )
+    start = [base.get(row["backend"], number) for number, row in enumerate(rows)]
+    gains, behind = _factors(seconds[start], seconds), _factors(seconds, seconds[:1])
+    entries = [
+        Entry(
+            cell=row["cell"],
+            backend=row["backend"],
+            mode=row["mode"],
+            binding=row["binding"],
+            device=row["device"],
+            seconds=times[number],
+            visits=int(np.count_nonzero(~np.isnan(seconds[number]))),
+            right=row["cell"] not in wrong,
+            gain=gains[number] if start[number] != number else None,
+            behind=behind[number],
+            limit_seconds=float(limits.get(row["cell"], math.nan)),
         )
+        for number, row in enumerate(rows)
+    ]
     first = rows[0]
     return Ranking(
         loss=str(first["loss"]),
@@ -162,12 +180,13 @@ def _ranking(
     )
 
 
+def weight(r: Ranking) -> tuple[bool, bool, int]:
+    """How much a ranking says of its loss: value with gradient, float32, the largest shape there is."""
+    return (r.operation == "grad", r.dtype == "float32", math.prod(r.shape))
+
+
 def headline(ranked: Iterable[Ranking]) -> dict[str, Ranking]:
-    """The ranking that speaks for a loss: value with gradient, float32, the largest shape there is."""
-
-    def weight(r: Ranking) -> tuple[bool, bool, int]:
-        return (r.operation == "grad", r.dtype == "float32", math.prod(r.shape))
-
+    """The ranking that speaks for a loss: the first of the largest `weight`."""
     best: dict[str, Ranking] = {}
     for each in ranked:
         if each.loss not in best or weight(each) > weight(best[each.loss]):

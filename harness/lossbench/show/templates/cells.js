@@ -51,7 +51,7 @@
       const shown = rows.slice(first, first + PAGE);
       body.replaceChildren(...shown.map((i) => make("tr", {}, ...columns.map((column, k) => cell(column, i, k)))));
       const number = (n) => n.toLocaleString("en");
-      output.textContent = rows.length ? `${number(first + 1)} to ${number(first + shown.length)} of ${number(rows.length)} rows` : "no rows";
+      output.textContent = rows.length ? `${number(first + 1)} to ${number(first + shown.length)} of ${number(rows.length)} rows${data.of > data.rows ? `; ${number(data.of - data.rows)} more, all to rounding, are in agreement.parquet` : ""}` : "no rows";
       back.disabled = !first;
       next.disabled = first + PAGE >= rows.length;
     };
