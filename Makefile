@@ -78,7 +78,7 @@ soak: setup ## disturb real runs by FAULTS=100 random faults; nothing may be los
 
 docs: setup ## write the generated pages of docs/ again
 	$(BIN)/python -m lossbench.record.columns > docs/columns.md
-	$(BIN)/python tools/licences.py > docs/licences.md
+	$(BIN)/python tools/licences.py
 
 docs-site: setup ## build docs/ as a site: build/site/index.html (no network; a warning is an error)
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html --doctree-dir build/doctrees docs build/site

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "licences.md"
 ALLOWED = frozenset(
     {
         *("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSD", "0BSD", "CC0-1.0", "CNRI-Python", "HPND", "ISC", "MIT"),
@@ -88,18 +89,28 @@ def wrong(expression: str) -> list[str]:
     return [w for w in words if w not in ALLOWED | BUNDLED] or ([] if words else ["none stated"])
 
 
-def markdown() -> str:
-    """The page."""
-    rows = []
+def stated() -> dict[tuple[str, str], tuple[str, str]]:
+    """(name, version) -> licence and where it is stated, of every pin.
+
+    What is not installed, of an extra that not everybody needs, keeps its row of the page. KeyError where it has none.
+    """
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines if line.startswith("| ")]
+    written = {(row[0], row[1]): (row[2], row[3]) for row in rows}
+    found = {}
     for name, version in pinned():
-        said, where = licence(name)
-        rows.append(f"| {name} | {version} | {said} | {where} |")
-    return HEAD + "\n".join(rows) + "\n"
+        try:
+            found[name, version] = licence(name)
+        except metadata.PackageNotFoundError:
+            found[name, version] = written[name, version]
+    return found
 
 
 def main() -> int:
-    sys.stdout.write(markdown())
-    refused = {name: wrong(licence(name)[0]) for name, _ in pinned()}
+    found = stated()
+    rows = [f"| {' | '.join((*pin, *said))} |" for pin, said in found.items()]
+    PAGE.write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
+    refused = {name: wrong(said) for (name, _), (said, _) in found.items()}
     for name, words in refused.items():
         if words:
             print(f"licences: {name}: expected a licence that is allowed, received {', '.join(words)}", file=sys.stderr)

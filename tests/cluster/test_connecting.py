@@ -14,6 +14,7 @@ import pytest
 from lossbench.cluster import parcels, rays
 from lossbench.cluster.rays import connected
 from lossbench.commands.clustered import machines
+from lossbench.lanes.process import UNBOUNDED
 from lossbench.record.run import RunFolder
 from lossbench.spec import catalogue, plan
 from lossbench.spec.case import Case, Cell, Lane
@@ -58,17 +59,20 @@ def test_times_go_on_where_they_began(tmp_path: Path) -> None:
     timed = plan.make(known, plan.profile_named("quick"), losses=("huber",), backends=("jax",))
     with RunFolder.create(tmp_path) as begun:
         begun.append("facts", {"key": "cluster", "value": "yes"})
-        with machines("", (), timed, begun, tmp_path, print) as nothing:
+        with machines("", (), timed, begun, tmp_path, print, UNBOUNDED) as nothing:
             assert nothing is None, "nothing was timed yet"
         begun.append("measurements", {"cell": "c", "visit": 0})
-        with pytest.raises(BadInput, match="add --cluster"), machines("", (), timed, begun, tmp_path, print):
+        with pytest.raises(BadInput, match="add --cluster"), machines("", (), timed, begun, tmp_path, print, UNBOUNDED):
             pass
 
 
 def test_needs_without_a_cluster(tmp_path: Path) -> None:
     known = catalogue.load(backend="")
     chosen = plan.make(known, plan.profile_named("agreement"), losses=("huber",), backends=("jax",))
-    with pytest.raises(BadInput, match="--needs"), machines("", ("accelerator:h100",), chosen, None, tmp_path, print):
+    with (
+        pytest.raises(BadInput, match="--needs"),
+        machines("", ("accelerator:h100",), chosen, None, tmp_path, print, UNBOUNDED),
+    ):
         pass
 
 

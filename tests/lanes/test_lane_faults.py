@@ -25,6 +25,7 @@ def a_lane(backend: str = FAKE, log: Path | None = None, **options: object) -> L
 
 def test_a_worker_that_dies_by_chance_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_FOLDER", str(tmp_path))
+    monkeypatch.setenv("LOSSBENCH_PASS", "FAKE_FOLDER")
     told: list[str] = []
     with a_lane(told=told.append) as lane:
         answer = lane.answer(cell("dies_once", "grad"), 20)

@@ -86,6 +86,7 @@ def test_what_is_a_requirement(text: str, named: bool, backends: tuple[str, ...]
     assert backends is None or environments.backends_of([text]) == backends
 
 
+@pytest.mark.slow
 def test_two_versions_on_one_screen(
     offered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
