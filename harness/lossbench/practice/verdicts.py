@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit  # scipy.stats has the same under a longer name, and takes a second to import
 
 from lossbench.spec.training import Experiment
 
@@ -46,7 +46,7 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
     array = np.asarray(values, np.float64)
     if len(array) < 2:
         return (float(array.mean()) if len(array) else math.nan), math.nan, math.nan
-    reach = stats.t.ppf(0.5 + LEVEL / 2, len(array) - 1) * array.std(ddof=1) * math.sqrt(1 + 1 / len(array))
+    reach = stdtrit(len(array) - 1, 0.5 + LEVEL / 2) * array.std(ddof=1) * math.sqrt(1 + 1 / len(array))
     return float(array.mean()), float(array.mean() - reach), float(array.mean() + reach)
 
 
