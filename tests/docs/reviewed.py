@@ -38,6 +38,7 @@ PARSED = {
     "lossbench plan --detect 3%": ELSEWHERE.format("pairing/test_rates.py"),
     "lossbench hunt --loss log_cosh --backend tensorflow --budget 60s": FOUND,
     "lossbench hunt --loss log_cosh --backend torch --dtype float32 --budget 60s": FOUND,
+    "lossbench hunt --budget 10m": LONG,
     "lossbench hunt --budget 10m --json finds.json --case-file finds.cases.json": LONG,
     "lossbench check finds.cases.json": "the file comes from the command before it",
     "lossbench check docs/cases-example.json": ELSEWHERE.format("judge/test_conformance.py"),

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lossbench.practice import books
 
 KILLED_AFTER = """
@@ -40,6 +42,7 @@ def epochs(folder: Path) -> list[dict[str, Any]]:
     return list(books.rows(books.latest(folder / "results"), "epoch"))
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_last_epoch(tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.mkdir()
