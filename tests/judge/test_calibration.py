@@ -11,6 +11,7 @@ from scipy.stats import norm
 from lossbench.judge import calibration
 from lossbench.judge.calibration import FAIL, INCONCLUSIVE, INVALID, PASS, Pool, Rate, gate_runs, stage
 from lossbench.judge.change import Rule, judge
+from lossbench.judge.noise import Noise
 from lossbench.judge.rivals import RIVALS, comparisons
 
 CODES = {"PASS": PASS, "FAIL": FAIL, "INVALID": INVALID, "INCONCLUSIVE": INCONCLUSIVE}
@@ -21,10 +22,12 @@ CODES = {"PASS": PASS, "FAIL": FAIL, "INVALID": INVALID, "INCONCLUSIVE": INCONCL
 def test_many_at_once_are_each_as_judged(shift: float, sd: float, drift: float, confirming: bool) -> None:
     rule, draws = Rule(cells=20), np.random.default_rng(2)
     x, control = shift + sd * draws.standard_t(3, (60, 80)), drift + sd * draws.standard_t(3, (60, 80))
-    said, taken = stage(x, control, rule, confirming=confirming)
+    usual = Noise(degrees=4, sd=0.02)
+    said, taken = stage(x, control, rule, confirming=confirming, noise=usual)
     for row in range(len(x)):
         for n in rule.looked(confirming):
-            found = judge(x[row, :n], control[row, : n if confirming else 0], rule, confirming=confirming)
+            still = control[row, : n if confirming else 0]
+            found = judge(x[row, :n], still, rule, confirming=confirming, noise=usual)
             if not found.open:
                 break
         assert said[row] == (FAIL if found.suspect else CODES[found.verdict])
@@ -34,7 +37,8 @@ def test_many_at_once_are_each_as_judged(shift: float, sd: float, drift: float, 
 def pool(draws: np.random.Generator, sd: float, change: float = 0.0, size: int = 400) -> Pool:
     """Base, control and head, each load off by its own: their ratios by sqrt(2) times as much."""
     base, control, head = sd / np.sqrt(2) * draws.standard_normal((3, size))
-    return Pool(x=head - base + math.log1p(change), control=control - base, unchanged=not change)
+    x, usual = head - base + math.log1p(change), Noise(degrees=10, sd=sd)
+    return Pool(x=x, control=control - base, unchanged=not change, noise=usual)
 
 
 def test_rates_on_known_noise() -> None:
@@ -44,8 +48,8 @@ def test_rates_on_known_noise() -> None:
     assert taken.shape == (2, 400, 50)
     assert (said == FAIL).any(axis=1).mean() <= 0.02
     assert (said == PASS).mean() > 0.98
-    at_once = norm.cdf(math.log(1.025) / 0.02) ** 3  # all three below the margin
-    assert (taken[0] == 3).mean() == pytest.approx(at_once, abs=0.03)
+    # the mean of two below 5% less 2.6 of its standard errors: at 2% noise 1.2%, itself a little less than one
+    assert 0.75 < (taken[0] == 2).mean() < norm.cdf((math.log(1.05) - 2.3 * 0.02 / math.sqrt(2)) / 0.0141) + 0.02
     assert ((taken[1] > 0) <= (taken[0] > 3)).all(), "three are too few to suspect"
     slower, again = gate_runs([pool(draws, 0.02, 0.10) for _ in range(4)], rule, 40, seed=1)
     assert (slower == FAIL).mean() > 0.99

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +21,7 @@ from lossbench.judge.calibration import Rate
 from lossbench.judge.change import Rule
 from lossbench.lanes.backends import BACKENDS
 from lossbench.pairing import bars, figures, peers, rates, trees, whole
-from lossbench.pairing.campaign import Tell
+from lossbench.pairing.campaign import FEW_ROUNDS, Tell
 from lossbench.pairing.rates import Measured
 from lossbench.pairing.sides import Sides, sides
 from lossbench.pairing.whole import Whole
@@ -84,7 +85,10 @@ def command(
 def _measured(
     some: Sides, rule: Rule, seconds: float, seed: int, tell: Tell, budget: str, runs: int = 0
 ) -> tuple[Measured, list[figures.Gate]]:
-    """Error rates from replicates of the chosen losses. BadInput where there was no time for enough of them."""
+    """Error rates from replicates of the chosen losses: of this gate, of it with few rounds, of other gates.
+
+    BadInput where there was no time for enough replicates.
+    """
     found = rates.measure(rates.versions(trees.builtin()), [c for c, _ in some.cells], seconds, seed=seed, tell=tell)
     if not figures.usable(found):
         raise BadInput(
@@ -93,7 +97,8 @@ def _measured(
             received=budget,
             remedy="give more, or fewer losses, backends and --runs",
         )
-    return found, [figures.ours(found, rule, runs=runs, seed=seed), *figures.others(found)]
+    few = figures.ours(replace(found, samples=found.few), rule, runs=runs, seed=seed, name=f"{FEW_ROUNDS} rounds")
+    return found, [figures.ours(found, rule, runs=runs, seed=seed), few, *figures.others(found)]
 
 
 def _long(every: Sides, some: Sides, rule: Rule, seed: int, tell: Tell, budget: str) -> dict[str, Any]:
@@ -114,7 +119,7 @@ def _long(every: Sides, some: Sides, rule: Rule, seed: int, tell: Tell, budget: 
         "pytest_benchmark": {f"{slowdown:g}": figures.written(found) for slowdown, found in real.items()},
         "lines": [
             "", "beside two processes that only burn time:", *bars.noise(loaded), *bars.table(gates, rule.cells),
-            *bars.verdicts(loaded, gates[0], ()), "",
+            *bars.verdicts(loaded, gates[0], (), gates[1]), "",
             f"{ran.trials} gate runs of {small.cells} unchanged cells, end to end, {LONG['suite_seconds']:.0f} s each: "
             f"with a false alarm {bars.said(ran)}; {sum(verdicts) / max(1, len(verdicts)):.1%} of cells inconclusive",
             *(
@@ -137,7 +142,7 @@ def _lines(measured: Measured, gates: list[figures.Gate], wholes: list[Whole], r
     )
     yield from bars.table(gates, rule.cells)
     yield ""
-    yield from bars.verdicts(measured, gates[0], wholes)
+    yield from bars.verdicts(measured, gates[0], wholes, gates[1])
 
 
 def _record(measured: Measured, gates: list[figures.Gate], wholes: list[Whole], hogs: int) -> dict[str, Any]:

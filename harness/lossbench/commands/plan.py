@@ -16,6 +16,7 @@ from lossbench.commands.progress import progress_bar
 from lossbench.commands.timing import fraction
 from lossbench.judge.calibration import FAIL, Pool, gate_runs
 from lossbench.judge.change import Rule
+from lossbench.judge.noise import Noise
 from lossbench.lanes.backends import BACKENDS
 from lossbench.pairing import cores, figures, rates, trees
 from lossbench.pairing.sides import sides
@@ -59,7 +60,9 @@ def command(
             rates.versions(trees.builtin(), ()), [c for c, _ in found.cells], budgets.seconds(budget), tell=progress
         )
     rule = Rule(cells=len(found.cells), margin=MARGIN_SHARE * size)
-    rows = [_row(own, rule, size, measured) for own in measured.samples.values() if len(own.head) >= LEAST]
+    enough = [own for own in measured.samples.values() if len(own.head) >= LEAST]
+    known = figures.usual(enough)
+    rows = [_row(own, rule, size, measured, known[own.cell.lane]) for own in enough]
     if not rows:
         raise BadInput(
             subject="--budget",
@@ -84,11 +87,12 @@ def command(
         )
 
 
-def _row(own: rates.Samples, rule: Rule, size: float, measured: rates.Measured) -> dict[str, Any]:
+def _row(own: rates.Samples, rule: Rule, size: float, measured: rates.Measured, noise: Noise) -> dict[str, Any]:
     """One cell: its noise, and what the gate would need and find with a slowdown of that size."""
     x, control = np.array(own.head), np.array(own.control)
     runs, each = max(1, RUNS // rule.cells), measured.replicate_seconds[own.cell.lane.id]
-    slowed, still = (Pool(x=x + shift, control=control, unchanged=not shift) for shift in (np.log1p(size), 0.0))
+    shifts = (np.log1p(size), 0.0)
+    slowed, still = (Pool(x=x + shift, control=control, unchanged=not shift, noise=noise) for shift in shifts)
     said, taken = gate_runs([slowed], rule, runs, seed=0)
     _, untouched = gate_runs([still], rule, runs, seed=0)
     processes, few = (float(counts.sum(axis=0).mean()) for counts in (taken, untouched))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from lossbench.judge.change import Rule, fails, moved, passes
 from lossbench.judge.looks import Reals
+from lossbench.judge.noise import UNKNOWN, Noise
 
 OPEN: Final = 0
 PASS: Final = 1
@@ -53,12 +54,13 @@ class Rate:
 class Pool:
     """Replicates of one measured cell. x: log(head / base). control: log(base / base) of the same replicates.
 
-    unchanged: whether base, control and head are one code, each loaded for itself.
+    unchanged: whether base, control and head are one code, each loaded for itself. noise: what is usual in its lane.
     """
 
     x: Reals
     control: Reals
     unchanged: bool
+    noise: Noise = UNKNOWN
 
     def drawn(self, rows: int, columns: int, draws: np.random.Generator) -> tuple[Reals, Reals]:
         """So many replicates, at random, as (x, control).
@@ -77,21 +79,24 @@ class Pool:
         return head - base, control - base
 
 
-def stage(x: Reals, control: Reals, rule: Rule, *, confirming: bool) -> tuple[Codes, Counts]:
+def stage(x: Reals, control: Reals, rule: Rule, *, confirming: bool, noise: Noise = UNKNOWN) -> tuple[Codes, Counts]:
     """Verdicts and replicates taken, one a row; x, control: of shape (cells, last look). FAIL of the first: suspect."""
-    last = rule.looked(confirming)[-1]
-    return _looked(len(x), lambda rows, start, n: (x[rows, start:n], control[rows, start:n]), rule, confirming, last)
+
+    def more(rows: Counts, start: int, n: int) -> tuple[Reals, Reals]:
+        return x[rows, start:n], control[rows, start:n]
+
+    return _looked(len(x), more, rule, confirming, noise)
 
 
-def _looked(rows: int, more: More, rule: Rule, confirming: bool, last: int) -> tuple[Codes, Counts]:
+def _looked(rows: int, more: More, rule: Rule, confirming: bool, noise: Noise) -> tuple[Codes, Counts]:
     """Look after look; `more` gives columns start to n of those rows that are still open."""
-    said, taken = np.full(rows, OPEN, np.int8), np.full(rows, last, np.int64)
+    said, taken = np.full(rows, OPEN, np.int8), np.full(rows, rule.looked(confirming)[-1], np.int64)
     left = np.arange(rows)
     seen, still = np.empty((rows, 0)), np.empty((rows, 0))
     for n in rule.looked(confirming):
         x, control = more(left, seen.shape[1], n)
         seen, still = np.concatenate([seen, x], axis=1), np.concatenate([still, control], axis=1)
-        found = np.where(passes(seen, rule, confirming), PASS, OPEN).astype(np.int8)
+        found = np.where(passes(seen, rule, confirming, noise), PASS, OPEN).astype(np.int8)
         found[fails(seen, rule, confirming)] = FAIL
         if confirming:  # the first stage runs no control
             found[moved(still, rule, confirming)] = INVALID
@@ -118,7 +123,7 @@ def gate_runs(pools: Sequence[Pool], rule: Rule, runs: int, seed: int) -> tuple[
         rows = np.flatnonzero(which == number)
         for confirming in (False, True):
             more = partial(_drawn, pool, draws)
-            codes, n = _looked(len(rows), more, rule, confirming, rule.looked(confirming)[-1])
+            codes, n = _looked(len(rows), more, rule, confirming, pool.noise)
             said[rows], taken[int(confirming), rows] = codes, n
             rows = rows[codes == FAIL]
     shape = (runs, rule.cells)

@@ -1,10 +1,11 @@
 """Is the head slower than the base: one cell's replicates, judged at each look.
 
-A replicate is a fresh process that ran both; what it says is the median over its rounds of log(head / base). FAIL is
+A replicate is a fresh process that ran both; what it says is the centre over its rounds of log(head / base). FAIL is
 said in two stages of independent replicates: the first, uncorrected, only picks suspects; the second, in interpreters
 started anew, beside a control (the base once more) and with the error that the cells of the whole comparison share,
-confirms or clears them. Both must find the lower bound beyond 1% and the centre beyond the margin. PASS is said when
-the upper bound falls below the margin.
+confirms or clears them. Both must find the lower bound beyond 1% and the centre beyond the margin, by bounds that are
+exact whatever the noise. The first stage, whose common case should cost little, also knows how noisy replicates are
+here (`noise`): it passes a cell once a slowdown of twice the margin is excluded.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lossbench.judge.looks import CONFIRMING, LOOKS, Ranks, Reals, above, averages, centre, ranks
+from lossbench.judge.looks import CONFIRMING, LOOKS, Ranks, Reals, above, centre, centres, ranks
+from lossbench.judge.noise import UNKNOWN, Noise
 
 SMALLEST_EFFECT: Final = 0.01
 """Memory placement alone is worth 1 to 2% of one process; a bound must clear what nobody would call a change."""
@@ -32,19 +34,25 @@ class Rule:
     """When to say what. cells: how many are judged together.
 
     margin: the slowdown, as a fraction, beyond which the centre must lie for a FAIL; twice it is found nearly always.
-    alarm: probability of any false FAIL among all cells where nothing changed. screen: of a cell to be suspected.
-    miss, again_miss: of a PASS in the first and the second stage where the slowdown *equals* the margin, the worst
-    case; far less where it is twice as large. looks, confirming: numbers of replicates after which a cell is judged.
+    alarm: probability of any false FAIL among all cells where nothing changed. screen: of a cell to be suspected,
+    whatever the noise. doubt: that a slowdown of twice the margin passes the first stage, at one look and at the noise
+    that is usual. miss: of a PASS, whatever the noise, where the slowdown *equals* the margin, the worst case.
+    looks, confirming: numbers of replicates after which a cell is judged.
     """
 
     cells: int
     margin: float = MARGIN
     alarm: float = 0.01
-    screen: float = 0.4
-    miss: float = 0.42
-    again_miss: float = 0.1
+    screen: float = 0.1
+    doubt: float = 0.01
+    miss: float = 0.1
     looks: tuple[int, ...] = LOOKS
     confirming: tuple[int, ...] = CONFIRMING
+
+    @property
+    def excluded(self) -> float:
+        """The slowdown that a PASS of the first stage excludes."""
+        return 2 * self.margin
 
     def looked(self, confirming: bool) -> tuple[int, ...]:
         """The numbers of replicates at which a stage is judged."""
@@ -55,9 +63,9 @@ class Rule:
         error = self.alarm / self.screen / max(1, self.cells) if confirming else self.screen
         return ranks(error, self.looked(confirming))
 
-    def passing(self, confirming: bool) -> Ranks:
+    def clearing(self, confirming: bool) -> Ranks:
         """The upper bound's ranks."""
-        return ranks(self.again_miss if confirming else self.miss, self.looked(confirming))
+        return ranks(self.miss, self.looked(confirming))
 
     def still(self, confirming: bool) -> Ranks:
         """The control's, to either side: held to 10%, uncorrected, since it costs a verdict and never an alarm."""
@@ -70,7 +78,8 @@ class Judgement:
 
     replicates: how many. control: the same for base against itself, nan where it was not measured. open: whether
     more replicates may still tell. suspect: a FAIL of the first stage, which is one only once it is confirmed.
-    detectable: the slowdown from which on these replicates, all shifted alike, would have been a FAIL; else nan.
+    detectable: the slowdown from which on these replicates, all shifted alike, would have been a FAIL; in the first
+    stage that which as many would have let pass with the probability `doubt`; else nan.
     idle: invalid since the base itself has no answer, which nothing can be slower than.
     """
 
@@ -87,21 +96,28 @@ class Judgement:
     suspect: bool = False
 
 
-def judge(x: npt.ArrayLike, control: npt.ArrayLike, rule: Rule, *, confirming: bool = False) -> Judgement:
+def judge(
+    x: npt.ArrayLike, control: npt.ArrayLike, rule: Rule, *, confirming: bool = False, noise: Noise = UNKNOWN
+) -> Judgement:
     """The verdict on a cell after these replicates, one stage.
 
-    x: log(head / base) of each replicate, in the order in which they came. control: log(base / base), or none.
+    x: log(head / base) of each replicate, in the order in which they came. control: log(base / base), or none. noise:
+    what is usual among the cells beside it; the second stage does without.
     """
     every, base = (np.asarray(values, dtype=np.float64) for values in (x, control))
     looks = rule.looked(confirming)
     taken = max((n for n in looks if n <= len(every)), default=0)
     seen, still = every[:taken], base[:taken]
     last = taken == looks[-1]
-    slower, passing = rule.slower(confirming), rule.passing(confirming)
+    high, sees = rule.clearing(confirming).high(seen), detectable(seen, rule.slower(confirming), rule.margin)
+    exact = bool(taken) and bool(cleared(seen[None, :], rule, confirming)[0])
+    if taken and not confirming:
+        reach = float(noise.reach(seen[None, :], rule.doubt)[0])
+        high, sees = high if exact else centre(seen) + reach, float(np.expm1(np.log1p(rule.margin) + reach))
     said: dict[str, Any] = {
-        "replicates": len(every), "change": float(np.expm1(centre(every))), "low": float(np.expm1(slower.low(seen))),
-        "high": float(np.expm1(passing.high(seen))), "control": float(np.expm1(centre(base))),
-        "detectable": detectable(seen, slower, rule.margin),
+        "replicates": len(every), "change": float(np.expm1(centre(every))),
+        "low": float(np.expm1(rule.slower(confirming).low(seen))), "high": float(np.expm1(high)),
+        "control": float(np.expm1(centre(base))), "detectable": sees,
     }  # fmt: skip
     if len(still) and bool(moved(still[None, :], rule, confirming)[0]):
         reason = "the base differs from itself, loaded twice: nothing can be said"
@@ -110,8 +126,9 @@ def judge(x: npt.ArrayLike, control: npt.ArrayLike, rule: Rule, *, confirming: b
         if confirming:
             return Judgement(verdict="FAIL", reason="slower, and again in fresh interpreters", **said)
         return Judgement(verdict="INCONCLUSIVE", reason="suspected, not confirmed", suspect=True, **said)
-    if taken and bool(passes(seen[None, :], rule, confirming)[0]):
-        return Judgement(verdict="PASS", reason=f"not slower by {rule.margin:.1%}", **said)
+    if taken and bool(passes(seen[None, :], rule, confirming, noise)[0]):
+        limit = rule.margin if exact else rule.excluded
+        return Judgement(verdict="PASS", reason=f"not slower by {limit:.1%}", **said)
     reason = "too few replicates" if not last else "too noisy for this margin"
     reason = f"suspected, and not confirmed: {reason}" if confirming else reason
     return Judgement(verdict="INCONCLUSIVE", reason=reason, open=not last, **said)
@@ -125,14 +142,23 @@ def fails(rows: Reals, rule: Rule, confirming: bool) -> Answers:
     n = rows.shape[1]
     pairs = n * (n + 1) // 2
     below = pairs - above(rows, float(np.log1p(SMALLEST_EFFECT)))
-    rank = rule.slower(confirming).rank(n)
-    found: Answers = (below < rank) & (2 * above(rows, float(np.log1p(rule.margin))) > pairs)
+    found: Answers = (below < rule.slower(confirming).rank(n)) & (2 * above(rows, float(np.log1p(rule.margin))) > pairs)
     return found
 
 
-def passes(rows: Reals, rule: Rule, confirming: bool) -> Answers:
-    """Likewise: upper bound below the margin."""
-    found: Answers = above(rows, float(np.log1p(rule.margin))) < rule.passing(confirming).rank(rows.shape[1])
+def cleared(rows: Reals, rule: Rule, confirming: bool) -> Answers:
+    """Likewise: exact upper bound below the margin."""
+    found: Answers = above(rows, float(np.log1p(rule.margin))) < rule.clearing(confirming).rank(rows.shape[1])
+    return found
+
+
+def passes(rows: Reals, rule: Rule, confirming: bool, noise: Noise = UNKNOWN) -> Answers:
+    """Likewise: cleared or, in the first stage, a slowdown of twice the margin excluded at the noise that is usual."""
+    found = cleared(rows, rule, confirming)
+    if confirming:
+        return found
+    middle = centres(rows)
+    found |= (middle + noise.reach(rows, rule.doubt) < np.log1p(rule.excluded)) & (middle < np.log1p(rule.margin))
     return found
 
 
@@ -149,11 +175,10 @@ def moved(rows: Reals, rule: Rule, confirming: bool) -> Answers:
 
 def detectable(seen: Reals, slower: Ranks, margin: float) -> float:
     """The slowdown, as a fraction, from which on these replicates shifted alike would have said FAIL."""
-    rank = slower.rank(len(seen))
-    if not rank:
+    low = slower.low(seen)
+    if not np.isfinite(low):
         return np.nan
-    to_rank = centre(seen) - averages(seen)[rank - 1]
-    return float(np.expm1(max(np.log1p(margin), np.log1p(SMALLEST_EFFECT) + to_rank)))
+    return float(np.expm1(max(np.log1p(margin), np.log1p(SMALLEST_EFFECT) + centre(seen) - low)))
 
 
 def status(verdicts: Sequence[Judgement], *, strict: bool = False) -> int:

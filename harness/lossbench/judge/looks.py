@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-LOOKS: Final = (3, 4, 6, 8, 12, 16, 20, 32)
+LOOKS: Final = (2, 3, 4, 6, 8, 12, 16, 20, 32)
 """Of the first stage, whose common case, a quiet unchanged cell, should cost little."""
 CONFIRMING: Final = (12, 16, 20, 26, 32, 40, 50, 64, 80)
 """Of the second, which bears the correction for the number of cells: fewer than 12 could not."""
@@ -90,6 +90,12 @@ def averages(x: Reals) -> Reals:
 def centre(x: Reals) -> float:
     """Hodges and Lehmann's: the median of the pairwise averages; nan without values."""
     return float(np.median(averages(x))) if len(x) else np.nan
+
+
+def centres(rows: Reals) -> Reals:
+    """The centre of each row, which has at least one value."""
+    i, j = np.triu_indices(rows.shape[1])
+    return np.asarray(np.median((rows[:, i] + rows[:, j]) / 2, axis=1), dtype=np.float64)
 
 
 def above(rows: Reals, value: float) -> npt.NDArray[np.int64]:

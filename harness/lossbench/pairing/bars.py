@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from lossbench.judge.calibration import Rate
-from lossbench.pairing.figures import Gate, spread, suite_share, usable
+from lossbench.pairing.figures import LEAST_REPLICATES, Gate, left_out, spread, suite_share, usable
 from lossbench.pairing.rates import Measured
 from lossbench.pairing.whole import Whole, on
 
@@ -36,18 +36,22 @@ def noise(measured: Measured) -> Iterator[str]:
             f"{spread(own.head):>7.2%} robust SD of an unchanged log ratio, {len(own.head)} replicates, "
             f"{whole:.0%} of slowdowns planted as asked: {own.cell.id}"
         )
+    for lane, least in left_out(measured).items():
+        yield f"LEFT OUT {lane}: {least} replicates of a cell, {LEAST_REPLICATES} are needed; give a longer --budget"
 
 
-def verdicts(measured: Measured, gate: Gate, wholes: Sequence[Whole]) -> Iterator[str]:
-    """`met` or `MISSED`, bar by bar, and why."""
+def verdicts(measured: Measured, gate: Gate, wholes: Sequence[Whole], hurried: Gate | None = None) -> Iterator[str]:
+    """`met` or `MISSED`, bar by bar, and why; hurried: the gate where there is time for few rounds alone."""
     noisy = sorted(usable(measured), key=lambda own: -spread(own.head))[:NAMED]
     named = "the noisiest cells: " + ", ".join(f"{own.cell.id} {spread(own.head):.1%}" for own in noisy)
-    if gate.suites:
-        yield _bar(f"suites with a false alarm {said(gate.suites)}", gate.suites.share <= MOST_SUITES, "1%", named)
-    for slowdown, least in LEAST_FOUND.items():
-        if slowdown in gate.found:
-            found = gate.found[slowdown]
-            yield _bar(f"{slowdown:+.0%} found {said(found)}", found.share >= least, f"{least:.0%}", named)
+    for own, how in ((gate, ""), (hurried, ", with few rounds")):
+        if own and own.suites:
+            what = f"suites with a false alarm{how} {said(own.suites)}"
+            yield _bar(what, own.suites.share <= MOST_SUITES, "1%", named)
+        for slowdown, least in LEAST_FOUND.items():
+            if own and slowdown in own.found:
+                found = own.found[slowdown]
+                yield _bar(f"{slowdown:+.0%} found{how} {said(found)}", found.share >= least, f"{least:.0%}", named)
     if gate.inconclusive:
         open_ = gate.inconclusive
         yield _bar(f"inconclusive, given the time {said(open_)}", open_.share <= MOST_INCONCLUSIVE, "5%", named)

@@ -20,6 +20,8 @@ from typing import Final
 import numpy as np
 
 from lossbench.judge.change import Judgement, Rule, judge
+from lossbench.judge.looks import Reals
+from lossbench.judge.noise import UNKNOWN, Noise, by_lane
 from lossbench.judge.replicates import log_ratios
 from lossbench.lanes.measurement import Paired
 from lossbench.lanes.replicas import Replicas, Source
@@ -78,11 +80,10 @@ class Course:
         """Replicates taken, or being taken."""
         return len(self.raw) + self.pending
 
-    def take(self, paired: Paired, rule: Rule) -> None:
-        """Adds a replicate and judges anew at a look."""
+    def take(self, paired: Paired) -> None:
+        """Adds a replicate."""
         self.raw.append(paired)
         self.seconds = paired.spent_seconds
-        confirming = self.first is not None
         if paired.status != "ok":
             self.troubles += 1
             idle = paired.reason.startswith("base: ")
@@ -95,7 +96,12 @@ class Course:
         self.x.append(float(head))
         self.control += map(float, control)
         self.same_value &= paired.same_value
-        self.judgement = judge(self.x, self.control, rule, confirming=confirming)
+
+    def look(self, rule: Rule, noise: Noise) -> None:
+        """Judges anew what the replicates say; one that has no answer was judged as it came."""
+        if not self.troubles:
+            confirming = self.first is not None
+            self.judgement = judge(self.x, self.control, rule, confirming=confirming, noise=noise)
 
 
 def without(reason: str, replicates: int = 0, *, invalid: bool = False) -> Judgement:
@@ -229,10 +235,21 @@ class Campaign:
         with self._counting:
             for course, paired in zip(group, found, strict=True):
                 course.pending -= 1
-                course.take(paired, self.rule)
+                course.take(paired)
+            noise = self._noise(source.lane)
+            for course in group:
+                course.look(self.rule, noise)
         spent = (time.monotonic() - started) / len(group)
         known = self.costs.get(source.lane)
         self.costs[source.lane] = spent if known is None else float(np.sqrt(known * spent))
+
+    def _noise(self, lane: Lane) -> Noise:
+        """What is usual in the lane by now, of the first stage's replicates."""
+        cells: dict[Lane, list[Reals]] = {}
+        for course in self.courses:
+            if course.first is None:
+                cells.setdefault(course.cell.lane, []).append(np.array(course.x))
+        return by_lane(cells).get(lane, UNKNOWN)
 
     def _left(self, courses: Sequence[Course]) -> float:
         """Seconds of the budget; the first stage leaves what its suspects will need."""

@@ -10,8 +10,11 @@ import numpy as np
 
 from lossbench.judge.calibration import FAIL, INCONCLUSIVE, INVALID, Pool, Rate, gate_runs
 from lossbench.judge.change import Rule
+from lossbench.judge.looks import Reals
+from lossbench.judge.noise import Noise, by_lane
 from lossbench.judge.rivals import RIVALS, comparisons
 from lossbench.pairing.rates import Measured, Samples
+from lossbench.spec.case import Lane
 
 RUNS: Final = 2_000
 LONG_RUNS: Final = 20_000
@@ -50,17 +53,29 @@ def usable(measured: Measured) -> list[Samples]:
     return [own for own in measured.samples.values() if len(own.head) >= LEAST_REPLICATES]
 
 
-def ours(measured: Measured, rule: Rule, *, runs: int = 0, seed: int = 0) -> Gate:
+def left_out(measured: Measured) -> dict[str, int]:
+    """Lanes with cells that have too few replicates: the fewest of each."""
+    found: dict[str, int] = {}
+    for own in measured.samples.values():
+        if len(own.head) < LEAST_REPLICATES:
+            lane = own.cell.lane.id
+            found[lane] = min(found.get(lane, LEAST_REPLICATES), len(own.head))
+    return found
+
+
+def ours(measured: Measured, rule: Rule, *, runs: int = 0, seed: int = 0, name: str = "lossbench compare") -> Gate:
     """This gate's, over suites of `rule.cells` cells drawn from the measured ones."""
     cells = usable(measured)
-    said, taken = gate_runs([_pool(own, own.head, unchanged=True) for own in cells], rule, runs or RUNS, seed)
+    known = usual(cells)
+    pools = [_pool(own, own.head, known, unchanged=True) for own in cells]
+    said, taken = gate_runs(pools, rule, runs or RUNS, seed)
     found = {}
     for slowdown in sorted({x for own in cells for x in own.slow}):
-        pools = [_pool(own, own.slow[slowdown], unchanged=False) for own in cells]
+        pools = [_pool(own, own.slow[slowdown], known, unchanged=False) for own in cells]
         codes, _ = gate_runs(pools, rule, max(1, POWER_CELLS // rule.cells), seed)
         found[slowdown] = rate(codes == FAIL)
     return Gate(
-        name=f"lossbench compare, margin {rule.margin:.1%}",
+        name=f"{name}, margin {rule.margin:.1%}",
         alarms=rate(said == FAIL),
         suites=rate((said == FAIL).any(axis=1)),
         found=found,
@@ -127,5 +142,13 @@ def rate(hits: Any) -> Rate:
     return Rate(hits=int(np.sum(hits)), trials=int(np.size(hits)))
 
 
-def _pool(own: Samples, x: Sequence[float], *, unchanged: bool) -> Pool:
-    return Pool(x=np.array(x), control=np.array(own.control), unchanged=unchanged)
+def usual(cells: Sequence[Samples]) -> dict[Lane, Noise]:
+    """What is usual in each lane, as a comparison would find it."""
+    lanes: dict[Lane, list[Reals]] = {}
+    for own in cells:
+        lanes.setdefault(own.cell.lane, []).append(np.array(own.head))
+    return by_lane(lanes)
+
+
+def _pool(own: Samples, x: Sequence[float], known: Mapping[Lane, Noise], *, unchanged: bool) -> Pool:
+    return Pool(x=np.array(x), control=np.array(own.control), unchanged=unchanged, noise=known[own.cell.lane])

@@ -1,6 +1,6 @@
 """Measures what the gate would do: unchanged code, and slowdowns planted as real work, in the same replicates.
 
-Lanes run side by side, one a core, as they do in a comparison.
+Lanes run side by side, one a core, as they do in a comparison; the one with the fewest replicates is next.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,7 @@ from lossbench.lanes.replicas import Replicas
 from lossbench.lanes.replicate import further
 from lossbench.lanes.versions import Version
 from lossbench.pairing import cores
-from lossbench.pairing.campaign import REPLICATE_LIMIT_SECONDS, ROUNDS, Tell
+from lossbench.pairing.campaign import FEW_ROUNDS, REPLICATE_LIMIT_SECONDS, ROUNDS, Tell
 from lossbench.spec.case import Cell, Lane
 
 SLOWDOWNS: Final = (0.02, 0.03, 0.05, 0.07, 0.10, 0.20)
@@ -76,6 +76,15 @@ class Samples:
             self.planted[slowdown] = self.planted.get(slowdown, 0) + near
 
 
+def hurried(paired: Paired) -> Paired:
+    """The replicate as it would have been with few rounds: its first ones, until so many were undisturbed."""
+    if paired.status != "ok":
+        return paired
+    quiet = np.cumsum((paired.preempted == 0).all(axis=(1, 2)))
+    end = int(np.searchsorted(quiet, FEW_ROUNDS)) + 1
+    return replace(paired, seconds_per_call=paired.seconds_per_call[:end], preempted=paired.preempted[:end])
+
+
 def _ratio(paired: Paired) -> float:
     (ratio,) = log_ratios(paired.seconds_per_call, paired.preempted)
     return float(ratio)
@@ -83,9 +92,13 @@ def _ratio(paired: Paired) -> float:
 
 @dataclass(slots=True, kw_only=True)
 class Measured:
-    """samples: by cell id. seconds: of a replicate of one cell, by lane, as planted slowdowns make it."""
+    """samples: by cell id; few: the same replicates with few rounds.
+
+    replicate_seconds: of one cell, by lane, as planted slowdowns make it.
+    """
 
     samples: Mapping[str, Samples]
+    few: Mapping[str, Samples]
     replicate_seconds: Mapping[str, float]
     seconds: float
 
@@ -93,12 +106,12 @@ class Measured:
 def measure(
     made: Sequence[Version], cells: Sequence[Cell], budget_seconds: float, *, seed: int = 0, tell: Tell | None = None
 ) -> Measured:
-    """As many replicates of every cell as fit; a template process is renewed after every sixteenth."""
+    """As many replicates of every cell as fit, as many of each lane; each template process makes sixteen."""
     began = time.monotonic()
     base, *others = (version.name for version in made)
     pairs = [(base, other) for other in others]  # as a comparison times them: longer rounds would be noisier
     slowdowns = [version.extra for version in made if version.extra]
-    samples = {cell.id: Samples(cell=cell) for cell in cells}
+    samples, few = ({cell.id: Samples(cell=cell) for cell in cells} for _ in range(2))
     lanes: dict[Lane, list[Cell]] = {}
     for cell in cells:
         lanes.setdefault(cell.lane, []).append(cell)
@@ -123,19 +136,22 @@ def measure(
         )  # fmt: skip
         spent[lane].append((time.monotonic() - started) / len(own))
         for place, cell in enumerate(own):
-            samples[cell.id].take(found[place * len(pairs) : (place + 1) * len(pairs)], slowdowns)
+            own_pairs = found[place * len(pairs) : (place + 1) * len(pairs)]
+            samples[cell.id].take(own_pairs, slowdowns)
+            few[cell.id].take([hurried(paired) for paired in own_pairs], slowdowns)
         if tell is not None:
             with counting:
                 tell(int(time.monotonic() - began), int(budget_seconds), budget_seconds - time.monotonic() + began)
         return True
 
     try:
-        cores.shared(lanes, step, cores.allowed()[: len(lanes)])
+        cores.shared(lanes, step, cores.allowed()[: len(lanes)], lambda lane: (len(spent[lane]),))
     finally:
         for source in sources.values():
             source.close()
     return Measured(
         samples=samples,
+        few=few,
         replicate_seconds={lane.id: float(np.median(times)) if times else np.nan for lane, times in spent.items()},
         seconds=time.monotonic() - began,
     )
