@@ -15,7 +15,7 @@ from lossbench.lanes.session import Prepared
 
 
 def ran(
-    monkeypatch: pytest.MonkeyPatch, *, preempted: bool, rounds: int = 3, seconds: float = 1.0
+    monkeypatch: pytest.MonkeyPatch, *, preempted: bool, rounds: int = 3, seconds: float = 1.0, loops: int = 5
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
     """The calls made, in order, and what `palindromes` returned, on a system that says whether it interfered."""
     switches = itertools.count(step=1 if preempted else 0)
@@ -26,14 +26,14 @@ def ran(
         return Prepared(call=lambda: calls.append(name), arguments=(), dtype="float32")
 
     found = palindromes(
-        [prepared(name) for name in "ABC"], lambda _: None, 2, rounds, seconds, random.Random(7), [0, 0, 1]
+        [prepared(name) for name in "ABC"], lambda _: None, loops, rounds, seconds, random.Random(7), [0, 0, 1]
     )
     return calls, *found
 
 
 def blocks(calls: list[str]) -> list[str]:
     """One letter a block; a block of C has a call more, and two blocks of one version may meet."""
-    size, found, at = {"A": 3, "B": 3, "C": 4}, [], 0
+    size, found, at = {"A": 6, "B": 6, "C": 7}, [], 0
     while at < len(calls):
         name = calls[at]
         assert calls[at : at + size[name]] == [name] * size[name], "one untimed call and those of the block"
@@ -53,6 +53,12 @@ def test_every_round_is_a_palindrome_in_an_order_of_its_own(monkeypatch: pytest.
     assert not preempted.any()
 
 
+def test_a_block_of_few_calls_has_no_untimed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    few, _, _ = ran(monkeypatch, preempted=False, rounds=1, loops=4)
+    many, _, _ = ran(monkeypatch, preempted=False, rounds=1, loops=5)
+    assert (len(few), len(many)) == (2 * (4 + 4 + 5), 2 * (6 + 6 + 7))
+
+
 def test_disturbed_rounds_are_kept_marked_and_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     _, seconds, preempted = ran(monkeypatch, preempted=True)
     assert len(seconds) == 3 * replicate.MOST_ROUNDS
@@ -66,6 +72,10 @@ def test_calls_longer_than_a_block_have_fewer_rounds() -> None:
     assert not replicate.another(6, 5, 10, beyond)
     assert replicate.another(6, 4, 10, beyond), "the undisturbed ones count"
     assert not replicate.another(10, 0, 10, beyond), "where there are any"
+    assert replicate.another(4, 2, 5, beyond)
+    assert not replicate.another(4, 3, 5, beyond), "half of those asked for"
+    assert replicate.another(9, 4, 16, beyond)
+    assert not replicate.another(9, 5, 16, beyond)
     assert not replicate.another(6, 4, 10, long_after)
     assert replicate.another(1, 0, 10, long_after)
 

@@ -1,8 +1,8 @@
 """What one replicate does: the versions of each cell prepared in random order, then timed in turn in short blocks.
 
 A round is a palindrome of blocks (ABC CBA), so that a drift of the machine that is steady over its few
-milliseconds cancels exactly; the order is drawn anew for every round. One untimed call opens each block, unless a block
-is a single call, which is long enough to fill the caches itself.
+milliseconds cancels exactly; the order is drawn anew for every round. One untimed call opens each block of several
+calls; a block of few is long enough to fill the caches itself.
 The versions read the same input arrays: were each given its own, where these happen to lie would be worth 1 to 2%
 of a process, and every block would begin with a cold cache; what a version allocates itself is its own.
 A round in which the system took the processor away, by its own count, says more of the neighbours than of the code:
@@ -34,7 +34,10 @@ from lossbench.spec.loss import Loss
 MOST_ROUNDS: Final = 3
 """Times the rounds asked for, where they are disturbed."""
 FEWER_ROUNDS: Final = 5
-"""Undisturbed ones that calls longer than a block are content with, or twice as many of any kind."""
+"""Undisturbed ones, or half of those asked for, that calls longer than a block are content with; or twice as many of
+any kind."""
+OPENED_FROM: Final = 5
+"""Calls a block: an untimed one before fewer would cost more than what is left of the other version in the caches."""
 LEAST_ROUNDS: Final = 2
 LONGEST: Final = 3.0
 """Times the seconds that the rounds asked for should take: after that the least rounds will do."""
@@ -148,7 +151,7 @@ def palindromes(
         there = drawn.sample(range(len(order)), len(order))
         for way, places in enumerate((there, there[::-1])):
             for place in places:
-                if loops > 1:
+                if loops >= OPENED_FROM:
                     timed(order[place], wait, 1)
                 before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
                 block[place, way] = timed(order[place], wait, loops + more[place]) / loops
@@ -168,7 +171,8 @@ def another(taken: int, quiet: int, rounds: int, spent: float) -> bool:
     if spent > LONGEST:
         return taken < LEAST_ROUNDS
     if spent > 1:
-        return quiet < min(rounds, FEWER_ROUNDS) and taken < 2 * FEWER_ROUNDS
+        fewer = min((rounds + 1) // 2, FEWER_ROUNDS)
+        return quiet < fewer and taken < 2 * fewer
     return quiet < rounds and taken < MOST_ROUNDS * rounds
 
 
