@@ -40,6 +40,13 @@ def test_the_ratio_is_found() -> None:
     assert log_ratios(seconds, none(seconds)) == pytest.approx([0, math.log(1.05)], abs=1e-12)
 
 
+def test_a_replicate_is_the_centre_of_its_rounds() -> None:
+    """Logs 0, 1, 5: the averages are 0, 0.5, 1, 2.5, 3, 5, so that their median is 1.75; the median is 1."""
+    seconds = np.ones((3, 2, 2))
+    seconds[:, 1] = np.exp([[0.0], [1.0], [5.0]])
+    assert log_ratios(seconds, none(seconds)) == pytest.approx([1.75], abs=1e-12)
+
+
 def test_a_disturbed_round_is_left_out_where_enough_remain() -> None:
     seconds, preempted = blocks((1.0, 1.0, 1.05)), none(blocks((1.0, 1.0, 1.05)))
     seconds[:3, 1] *= 9

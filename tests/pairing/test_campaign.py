@@ -102,6 +102,33 @@ def test_a_dear_cell_comes_after_the_others() -> None:
     assert dear[1] > others[-1], "then it waits until they are settled"
 
 
+class Noisy(FakeSource):
+    """Unchanged code at a noise of 1%."""
+
+    draws = np.random.default_rng(3)
+
+    def replicate(self, cells: Sequence[Any], **_: Any) -> list[Paired]:
+        found = []
+        for _cell in cells:
+            seconds = np.ones((1, 2, 2))
+            seconds[:, 1] = np.exp(0.01 * self.draws.standard_normal())
+            found.append(Paired(status="ok", loops=1, seconds_per_call=seconds, preempted=np.zeros((1, 2, 2), int)))
+        return found
+
+
+@pytest.mark.parametrize(("cells", "least", "most"), [(20, 2.0, 2.4), (2, 3.0, 8.0)])
+def test_cells_learn_from_each_other_what_noise_is_usual(cells: int, least: float, most: float) -> None:
+    """Alone a cell needs four replicates, by Student's t: 4.5 x 1% / 2 lies below what 5% leaves above the centre."""
+    chosen = [(cell("torch", number), {}) for number in range(cells)]
+    made = Campaign(
+        versions=VERSIONS, cells=chosen, rule=Rule(cells=cells), budget_seconds=20.0, places=(0,),
+        started=lambda lane, _versions, _seed: Noisy(lane, [], None),
+    )  # fmt: skip
+    courses = made.run()
+    assert {course.judgement.verdict for course in courses} == {"PASS"}
+    assert least <= np.mean([len(course.x) for course in courses]) <= most
+
+
 def test_what_the_base_cannot_do_is_asked_once() -> None:
     asked: list[str] = []
     made = campaign(asked, 2.0, Paired(status="failed", reason="base: ValueError: no"))

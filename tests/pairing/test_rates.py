@@ -98,6 +98,28 @@ def test_what_a_whole_number_of_calls_plants_too_much_is_taken_off() -> None:
     assert len(own.head) == 1
 
 
+def test_few_rounds_are_the_first_undisturbed_ones() -> None:
+    seconds, preempted = np.arange(1.0, 65).reshape(16, 2, 2), np.zeros((16, 2, 2), np.int64)
+    preempted[1, 0, 1] = preempted[3, 1, 0] = 2
+    cut = rates.hurried(Paired(status="ok", loops=9, seconds_per_call=seconds, preempted=preempted))
+    assert cut.seconds_per_call.shape == cut.preempted.shape == (campaigns.FEW_ROUNDS + 2, 2, 2)
+    assert (cut.seconds_per_call == seconds[: campaigns.FEW_ROUNDS + 2]).all()
+    preempted[:] = 1
+    assert len(rates.hurried(Paired(status="ok", seconds_per_call=seconds, preempted=preempted)).preempted) == 16
+    lost = Paired(status="crashed", reason="gone")
+    assert rates.hurried(lost) is lost
+
+
+def test_lanes_with_too_few_replicates_are_named() -> None:
+    slow = replace(CELL, lane=Lane(backend="jax"))
+    full, few = Samples(cell=CELL, head=[0.0] * 12, slow={0.05: [0.05]}), Samples(cell=slow, head=[0.0] * 11)
+    found = rates.Measured(samples={"a": full, "b": few}, few={}, replicate_seconds={}, seconds=1.0)
+    assert figures.left_out(found) == {slow.lane.id: 11}
+    said = list(bars.noise(found))
+    assert any(line.startswith(f"LEFT OUT {slow.lane.id}: 11 replicates") for line in said)
+    assert not any(line.startswith(f"LEFT OUT {CELL.lane.id}") for line in said)
+
+
 def called(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> str:
     monkeypatch.setattr("sys.argv", ["lossbench", *words])
     with pytest.raises(SystemExit) as ended:

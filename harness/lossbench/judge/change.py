@@ -36,8 +36,8 @@ class Rule:
     margin: the slowdown, as a fraction, beyond which the centre must lie for a FAIL; twice it is found nearly always.
     alarm: probability of any false FAIL among all cells where nothing changed. screen: of a cell to be suspected,
     whatever the noise. doubt: that a slowdown of twice the margin passes the first stage, at one look and at the noise
-    that is usual. miss: of a PASS, whatever the noise, where the slowdown *equals* the margin, the worst case.
-    looks, confirming: numbers of replicates after which a cell is judged.
+    that is usual. miss, again_miss: of a PASS by the exact bound of the first and the second stage where the slowdown
+    *equals* the margin, the worst case. looks, confirming: numbers of replicates after which a cell is judged.
     """
 
     cells: int
@@ -45,7 +45,8 @@ class Rule:
     alarm: float = 0.01
     screen: float = 0.1
     doubt: float = 0.01
-    miss: float = 0.1
+    miss: float = 0.3
+    again_miss: float = 0.1
     looks: tuple[int, ...] = LOOKS
     confirming: tuple[int, ...] = CONFIRMING
 
@@ -65,7 +66,7 @@ class Rule:
 
     def clearing(self, confirming: bool) -> Ranks:
         """The upper bound's ranks."""
-        return ranks(self.miss, self.looked(confirming))
+        return ranks(self.again_miss if confirming else self.miss, self.looked(confirming))
 
     def still(self, confirming: bool) -> Ranks:
         """The control's, to either side: held to 10%, uncorrected, since it costs a verdict and never an alarm."""
