@@ -83,3 +83,13 @@ def test_calls_longer_than_a_block_have_fewer_rounds() -> None:
 def test_slow_calls_have_no_more_than_the_least_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     _, seconds, _ = ran(monkeypatch, preempted=False, rounds=50, seconds=1e-12)
     assert len(seconds) == replicate.LEAST_ROUNDS
+
+
+def test_rounds_are_those_that_say_most_for_their_time() -> None:
+    """Against the product of variance and time, over all numbers of rounds."""
+    for preparing, each in ((0.02, 0.006), (0.1, 0.006), (0.5, 0.02)):
+        product = [(1 + replicate.SPREAD_RATIO / r) * (preparing + r * each) for r in range(1, 40)]
+        best = 1 + int(np.argmin(product))
+        assert abs(replicate.worthwhile(1, preparing, each) - min(replicate.WORTH_ROUNDS, best)) <= 1
+    assert replicate.worthwhile(20, 0.0, 0.006) == 20, "never fewer than asked for"
+    assert replicate.worthwhile(1, 60.0, 0.006) == replicate.WORTH_ROUNDS

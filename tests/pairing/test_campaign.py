@@ -64,9 +64,11 @@ def test_every_cell_is_looked_at_once_before_any_is_twice() -> None:
     assert asked.count("torch") > asked.count("jax"), "afterwards they have equal shares of the time"
 
 
-@pytest.mark.parametrize(("seconds", "rounds"), [(8.0, ROUNDS), (7.9, FEW_ROUNDS)])
-def test_rounds_are_many_where_there_is_time(seconds: float, rounds: int) -> None:
-    assert campaign([], seconds, cells=2).rounds == rounds
+@pytest.mark.parametrize(
+    ("seconds", "together", "rounds"), [(8.0, 11, ROUNDS), (7.9, 11, FEW_ROUNDS), (7.9, 10, ROUNDS)]
+)
+def test_rounds_are_many_where_there_is_time_or_little_else_to_pay(seconds: float, together: int, rounds: int) -> None:
+    assert campaign([], seconds, cells=2).rounds(together) == rounds
 
 
 class Costly(FakeSource):
@@ -100,6 +102,38 @@ def test_a_dear_cell_comes_after_the_others() -> None:
     assert len(dear) == len(others) / 5
     assert dear[0] < others[5], "what it costs is found out with the others"
     assert dear[1] > others[-1], "then it waits until they are settled"
+
+
+def test_a_lane_with_a_dear_cell_does_not_come_before_the_others() -> None:
+    """The dear one waits with a single replicate; that is no reason to ask its lane before others' first look is done."""
+    asked: list[str] = []
+
+    class Both(FakeSource):
+        def replicate(self, cells: Sequence[Any], **_: Any) -> list[Paired]:
+            found = []
+            for one, _names in cells:
+                dear = self.lane.backend == "jax" and one.case.shape == (4,)
+                time.sleep(0.1 if dear else 0.01)
+                self._asked.append(self.lane.backend)
+                seconds = np.ones((1, 2, 2))
+                seconds[:, 1] = 2.0 ** (1 if len(self._asked) % 2 else -1)
+                found.append(
+                    Paired(
+                        status="ok",
+                        loops=1,
+                        seconds_per_call=seconds,
+                        preempted=np.zeros((1, 2, 2), int),
+                        spent_seconds=0.1 if dear else 0.01,
+                    )  # fmt: skip
+                )
+            return found
+
+    chosen = [(cell(backend, number), {}) for backend in COSTS for number in range(3)]
+    Campaign(
+        versions=VERSIONS, cells=chosen, rule=Rule(cells=len(chosen)), budget_seconds=1.8, places=(0,),
+        started=lambda lane, _versions, _seed: Both(lane, asked, None),
+    ).run()  # fmt: skip
+    assert 0.5 < asked.count("torch") / asked.count("jax") < 2, "equal shares of the time"
 
 
 class Noisy(FakeSource):

@@ -36,6 +36,10 @@ MOST_ROUNDS: Final = 3
 FEWER_ROUNDS: Final = 5
 """Undisturbed ones, or half of those asked for, that calls longer than a block are content with; or twice as many of
 any kind."""
+WORTH_ROUNDS: Final = 16
+"""As many as a cell has at most for being dear to prepare."""
+SPREAD_RATIO: Final = 10.0
+"""How much more rounds of a process vary than processes do, as variances: 4 to 6% against 1 to 2%."""
 OPENED_FROM: Final = 5
 """Calls a block: an untimed one before fewer would cost more than what is left of the other version in the caches."""
 LEAST_ROUNDS: Final = 2
@@ -88,6 +92,7 @@ def _one(
     groups = apart or [list(sessions)]
     answers: dict[str, Answer] = {}
     ready: dict[str, Prepared] = {}
+    began = time.perf_counter()
     own_work = [name for name in sessions if name not in extra]
     for name in drawn.sample(own_work, len(own_work)):
         own = replace(cell, case=replace(cell.case, loss=names.get(name, cell.case.loss)))
@@ -111,6 +116,7 @@ def _one(
     same_value = all(same(first, other) for other in others)
     with undisturbed():
         loops = calibrated(order[0], backend.wait, block_seconds)
+        rounds = worthwhile(rounds, time.perf_counter() - began, 4 * block_seconds)
         timings = [
             palindromes(
                 [ready[name] for name in group], backend.wait, loops, rounds, block_seconds, drawn,
@@ -122,6 +128,16 @@ def _one(
         Paired(status="ok", loops=loops, seconds_per_call=seconds, preempted=preempted, same_value=same_value)
         for seconds, preempted in timings
     ]
+
+
+def worthwhile(rounds: int, preparing_seconds: float, round_seconds: float) -> int:
+    """The rounds that say most for their time: at least those asked for, more of a cell that was dear to prepare.
+
+    With r rounds a replicate varies by b + w / r and takes p + r t seconds; the product is least at r = sqrt(w p / b t)
+    (W. G. Cochran, Sampling Techniques, 3rd ed., 1977, section 10.6: subsampling with the cost of a unit).
+    """
+    best = round(float(np.sqrt(SPREAD_RATIO * preparing_seconds / round_seconds)))
+    return max(rounds, min(WORTH_ROUNDS, best))
 
 
 def further(extra: float, loops: int) -> int:

@@ -32,8 +32,11 @@ from lossbench.spec.case import Cell, Lane
 ROUNDS: Final = 16
 """Where there is time: blocks of 1.5 ms there and back again then take as long as preparing a cell."""
 FEW_ROUNDS: Final = 5
+"""Where there is less, and a cell costs little to prepare."""
 AMPLE_SECONDS: Final = 2.0
 """Of a core, for each cell: below it, three replicates of few rounds say more than one of many."""
+FEW_CELLS: Final = 10
+"""In one process: waking the framework then costs so much that many rounds cost little more."""
 MOST_RESERVED: Final = 0.3
 """Of the budget, kept by the first stage for confirming its suspects."""
 START_SECONDS: Final = 6.0
@@ -132,11 +135,10 @@ class Campaign:
     costs: dict[Lane, float] = field(default_factory=dict)
     _counting: threading.Lock = field(default_factory=threading.Lock)
 
-    @property
-    def rounds(self) -> int:
-        """Of a replicate."""
+    def rounds(self, cells: int) -> int:
+        """Of a replicate of so many cells, at least."""
         ample = self.budget_seconds * len(self.places) >= AMPLE_SECONDS * len(self.cells)
-        return ROUNDS if ample else FEW_ROUNDS
+        return ROUNDS if ample or cells <= FEW_CELLS else FEW_ROUNDS
 
     def run(self, tell: Tell | None = None) -> list[Course]:
         """Both stages. BadInput where a version does not load or a framework is missing."""
@@ -184,9 +186,10 @@ class Campaign:
             cores.shared(sources, step, self.places, rank)
 
     def _seen(self, lane: Lane, courses: Sequence[Course]) -> bool:
-        """Whether each open cell of the lane has the replicates of its first look."""
+        """Whether each open cell of the lane, dear ones aside, has the replicates of its first look."""
         with self._counting:
-            waiting = [c for c in courses if c.cell.lane == lane and c.judgement.open]
+            bound = self._bound(courses)
+            waiting = [c for c in courses if c.cell.lane == lane and c.judgement.open and c.seconds <= bound]
             first = self.rule.looked(any(course.first is not None for course in waiting))[0]
             return all(course.under_way() >= first for course in waiting)
 
@@ -229,7 +232,7 @@ class Campaign:
         group = random.Random(number).sample(group, len(group))
         found = source.replicate(
             [(course.cell, course.names) for course in group],
-            seed=number, rounds=self.rounds, core=core,
+            seed=number, rounds=self.rounds(len(group)), core=core,
             limit_seconds=min(REPLICATE_LIMIT_SECONDS, max(LEAST_LIMIT_SECONDS, self._left(group))),
         )  # fmt: skip
         with self._counting:
