@@ -124,7 +124,7 @@ def test_a_lane_with_a_dear_cell_does_not_come_before_the_others() -> None:
                         seconds_per_call=seconds,
                         preempted=np.zeros((1, 2, 2), int),
                         spent_seconds=0.1 if dear else 0.01,
-                    )  # fmt: skip
+                    )
                 )
             return found
 
