@@ -105,7 +105,7 @@ def test_a_dear_cell_comes_after_the_others() -> None:
 
 
 def test_a_lane_with_a_dear_cell_does_not_come_before_the_others() -> None:
-    """The dear one waits with a single replicate; that is no reason to ask its lane before others' first look is done."""
+    """The dear one waits with a single replicate, which is no reason to ask its lane before others that had two."""
     asked: list[str] = []
 
     class Both(FakeSource):
