@@ -1,7 +1,8 @@
-"""The wheel alone, without any framework, on every Python from 3.11 to 3.13 that is found: `make installs`.
+"""The wheel without any framework or with one alone, on every Python from 3.11 to 3.13 that is found: `make installs`.
 
-Each gets an empty environment with the wheel and what it depends on, and then reads somebody's run: report, gate,
-history, export, query's absence in a sentence, and what doctor advises. One line an interpreter.
+Each gets an empty environment with the wheel and what it depends on. Without a framework it reads somebody's run:
+report, gate, history, export, query's absence in a sentence, and what doctor advises. With one (`--backend torch`, a
+gigabyte or more each) it makes a run of its own in an empty folder, with report and gate. One line an environment.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ import release
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ("3.11", "3.12", "3.13")
 FRAMEWORKS = ("tensorflow", "keras", "torch", "jax", "jaxlib", "optax")
+BROUGHT = {"tensorflow": ("tensorflow", "keras"), "torch": ("torch",), "jax": ("jax", "jaxlib", "optax")}
+"""Extra -> the frameworks that it installs, and no others."""
+Said = dict[str, tuple[list[str], int, str]]
+"""Name -> a command's words, its status, and what stands in its output."""
 
 
 def interpreters() -> dict[str, Path]:
@@ -52,7 +57,7 @@ def tried(python: Path, run: Path, folder: Path) -> dict[str, str]:
     """
     theirs = folder / "results" / run.name
     shutil.copytree(run, theirs)
-    said = {
+    said: Said = {
         "report": (["report", run.name], 0, "index.html"),
         "baseline": (["baseline", run.name, "--to", "kept"], 0, "is the baseline"),
         "gate": (["gate", run.name, "--baseline", "kept"], 0, "nothing got worse"),
@@ -63,14 +68,51 @@ def tried(python: Path, run: Path, folder: Path) -> dict[str, str]:
         "run": (["run", "--loss", "huber"], 2, "lossbench doctor"),
         "doctor": (["doctor"], 1, "pip install 'lossbench[torch]'"),
     }
+    return _answers(python, said, folder) | _there(python, ())
+
+
+def tried_with(python: Path, backend: str, folder: Path) -> dict[str, str]:
+    """What a run with this one framework does there, in an empty folder: name -> `fine`, or what went wrong."""
+    (other, _) = sorted({*BROUGHT} - {backend})
+    said: Said = {
+        "doctor": (["doctor"], 0, f"pip install 'lossbench[{other}]'"),
+        "run": (["run", "--profile", "quick", "--loss", "huber"], 0, "index.html"),
+        "baseline": (["baseline", "--to", "kept"], 0, "is the baseline"),
+        "gate": (["gate", "--baseline", "kept"], 0, "nothing got worse"),
+    }
+    results = _answers(python, said, folder) | _there(python, BROUGHT[backend])
+    counted = _ran([str(python), "-c", COUNTED.format(backend=backend)], cwd=folder)
+    results["answers"] = "fine" if counted.returncode == 0 else counted.stdout + counted.stderr
+    results["page"] = "fine" if (folder / "reports" / "latest" / "index.html").is_file() else "no page"
+    return results
+
+
+COUNTED = """
+from pathlib import Path
+import pandas as pd
+cells = pd.read_parquet(next(Path("results").glob("*T*Z-*/cells.parquet")))
+ok = set(cells[cells["status"] == "ok"]["lane"].str.split("-").str[0])
+assert ok == {{"{backend}"}}, (ok, cells["status"].value_counts().to_dict())
+print(len(cells))
+"""
+"""All that was answered was answered by the one framework, and something was."""
+
+
+def _answers(python: Path, said: Said, folder: Path) -> dict[str, str]:
     results = {}
     for name, (words, status, expected) in said.items():
         done = _ran([str(python), "-m", "lossbench", *words], cwd=folder)
         fine = done.returncode == status and expected in done.stdout + done.stderr
         results[name] = "fine" if fine else f"status {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}"
-    there = _ran([str(python), "-c", f"import importlib.util as u; print([n for n in {FRAMEWORKS} if u.find_spec(n)])"])
-    results["no framework"] = "fine" if there.stdout.strip() == "[]" else there.stdout.strip() + there.stderr.strip()
     return results
+
+
+def _there(python: Path, wanted: tuple[str, ...]) -> dict[str, str]:
+    found = _ran(
+        [str(python), "-c", f"import importlib.util as u; print(*[n for n in {FRAMEWORKS} if u.find_spec(n)])"]
+    )
+    name = "no framework" if not wanted else "no other framework"
+    return {name: "fine" if found.stdout.split() == [*wanted] else found.stdout.strip() + found.stderr.strip()}
 
 
 def a_run(folder: Path) -> Path:
@@ -96,33 +138,42 @@ def _done(command: list[str]) -> None:
     subprocess.run(command, check=True, timeout=900, capture_output=True)
 
 
-def _said(version: str, results: dict[str, str]) -> Iterable[str]:
+def _said(what: str, results: dict[str, str]) -> Iterable[str]:
     wrong = {name: text for name, text in results.items() if text != "fine"}
-    yield f"Python {version}: {len(results) - len(wrong)} of {len(results)} fine ({', '.join(results)})"
+    yield f"{what}: {len(results) - len(wrong)} of {len(results)} fine ({', '.join(results)})"
     yield from (f"  {name}: {text}" for name, text in wrong.items())
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", action="append", choices=VERSIONS, help="default: every one that is found")
+    parser.add_argument("--backend", action="append", choices=(*BROUGHT, "none"), help="default: none")
     parser.add_argument("--run", type=Path, help="a recorded run to read")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     found, results = interpreters(), {}
+    backends = asked.backend or ["none"]
     with tempfile.TemporaryDirectory(prefix="lossbench-installs-") as scratch:
         place = Path(scratch)
         release.build(ROOT, place / "dist", release.epoch())
         wheel = next((place / "dist").glob("*.whl"))
-        run = (asked.run or a_run(place / "runs")).resolve()
+        run = (asked.run or a_run(place / "runs")).resolve() if "none" in backends else place
         for version in asked.python or VERSIONS:
             if version not in found:
                 print(f"Python {version}: not found here", flush=True)
                 continue
-            folder = place / version
-            (folder / "work").mkdir(parents=True)
-            results[version] = tried(environment(found[version], wheel, folder / "venv"), run, folder / "work")
-            if not asked.json:
-                print("\n".join(_said(version, results[version])), flush=True)
+            for backend in backends:
+                folder = place / version / backend
+                (folder / "work").mkdir(parents=True)
+                extras = "" if backend == "none" else f"[{backend}]"
+                own = environment(found[version], wheel, folder / "venv", extras)
+                work = folder / "work"
+                seen = tried(own, run, work) if backend == "none" else tried_with(own, backend, work)
+                what = f"Python {version}" + f" with {backend}" * (backend != "none")
+                results[what] = seen
+                shutil.rmtree(folder)
+                if not asked.json:
+                    print("\n".join(_said(what, seen)), flush=True)
     if asked.json:
         print(json.dumps(results, indent=1))
     return int(any(text != "fine" for each in results.values() for text in each.values()))

@@ -122,6 +122,19 @@ def test_a_note_with_a_link_is_refused(tmp_path: Path) -> None:
         commits.unpack(archive.getvalue(), tmp_path, "2026-11-22 abc1234")
 
 
+def test_a_note_brings_bytes_and_not_their_modes(tmp_path: Path) -> None:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        member = tarfile.TarInfo("facts.json")
+        member.size, member.mode, member.mtime = 2, 0o777, 0
+        tar.addfile(member, io.BytesIO(b"{}"))
+    commits.unpack(archive.getvalue(), tmp_path, "2026-11-22 abc1234")
+    found = tmp_path / "facts.json"
+    assert found.read_bytes() == b"{}"
+    assert not found.stat().st_mode & 0o111
+    assert found.stat().st_mtime > 1e9
+
+
 def test_what_a_file_says_to_pandas_is_left_unread(run: Path) -> None:
     table = frames.read_parquet(run / "facts.parquet", frames.TABLES["facts"])
     bent = table.replace_schema_metadata({**table.schema.metadata, b"pandas": b"{"})

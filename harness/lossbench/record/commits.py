@@ -93,7 +93,7 @@ def unpack(packed: bytes, place: Path, name: str) -> None:
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as tar:  # nothing that unpacks without end
             for member in tar:
-                tar.extract(_of_baseline(member), place, filter="data")
+                (place / member.name).write_bytes(_content(tar, member))
     except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as fault:
         raise BadInput(
             subject=f"the note on {name}", expected="a baseline that `lossbench baseline --note` wrote",
@@ -101,10 +101,13 @@ def unpack(packed: bytes, place: Path, name: str) -> None:
         ) from fault  # fmt: skip
 
 
-def _of_baseline(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    if member.isreg() and not member.issparse() and member.name in FILES:
-        return member
-    raise tarfile.TarError(f"a member {member.name!r}")
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """Bytes alone: modes, owners and times of a stranger's archive are not taken over."""
+    inside = tar.extractfile(member) if member.name in FILES and member.isreg() and not member.issparse() else None
+    if inside is None:
+        raise tarfile.TarError(f"a member {member.name!r}")
+    with inside:
+        return inside.read()
 
 
 def _existing(folder: Path) -> Path:
