@@ -101,8 +101,8 @@ verify-pins: $(STAMP) ## download every pin but torch for this platform and hold
 	@mkdir -p build && $(WITHOUT_TORCH) pins-hashes.txt > build/hashed.txt
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --dest "$$folder" -r build/hashed.txt && echo "$$(ls "$$folder" | wc -l) files have the hashes that are pinned"
 
-audit: $(TOOLS)/.installed ## ask for known vulnerabilities of every pin (needs a network)
-	$(TOOLS)/bin/pip-audit --disable-pip --no-deps --requirement pins-hashes.txt $(ARGS)
+audit: $(TOOLS)/.installed ## ask for known vulnerabilities of every pin (needs a network; a pin that nobody can be asked about is an error)
+	$(TOOLS)/bin/pip-audit --strict --disable-pip --no-deps --requirement pins-hashes.txt $(ARGS)
 
 release: setup $(TOOLS)/.installed ## wheel, sdist, bill of materials and checksums into dist/, byte for byte the same from one commit
 	$(BIN)/python tools/release.py --sbom $(TOOLS)/bin/cyclonedx-py
