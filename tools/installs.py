@@ -68,7 +68,7 @@ def tried(python: Path, run: Path, folder: Path) -> dict[str, str]:
         "run": (["run", "--loss", "huber"], 2, "lossbench doctor"),
         "doctor": (["doctor"], 1, "pip install 'lossbench[torch]'"),
     }
-    return _answers(python, said, folder) | _there(python, ())
+    return _answers(python, said, folder) | present(python, ())
 
 
 def tried_with(python: Path, backend: str, folder: Path) -> dict[str, str]:
@@ -80,7 +80,7 @@ def tried_with(python: Path, backend: str, folder: Path) -> dict[str, str]:
         "baseline": (["baseline", "--to", "kept"], 0, "is the baseline"),
         "gate": (["gate", "--baseline", "kept"], 0, "nothing got worse"),
     }
-    results = _answers(python, said, folder) | _there(python, BROUGHT[backend])
+    results = _answers(python, said, folder) | present(python, BROUGHT[backend])
     counted = _ran([str(python), "-c", COUNTED.format(backend=backend)], cwd=folder)
     results["answers"] = "fine" if counted.returncode == 0 else counted.stdout + counted.stderr
     results["page"] = "fine" if (folder / "reports" / "latest" / "index.html").is_file() else "no page"
@@ -107,7 +107,8 @@ def _answers(python: Path, said: Said, folder: Path) -> dict[str, str]:
     return results
 
 
-def _there(python: Path, wanted: tuple[str, ...]) -> dict[str, str]:
+def present(python: Path, wanted: tuple[str, ...]) -> dict[str, str]:
+    """Whether it has these frameworks, in the order of FRAMEWORKS, and no others."""
     found = _ran(
         [str(python), "-c", f"import importlib.util as u; print(*[n for n in {FRAMEWORKS} if u.find_spec(n)])"]
     )

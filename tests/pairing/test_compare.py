@@ -171,6 +171,7 @@ def test_a_revision_is_unpacked_with_its_neighbours(tmp_path: Path) -> None:
     suite = repository / "losses" / "mine.py"
     suite.write_text("OLD = 1\n")
     (repository / "losses" / "beside.py").write_text("B = 1\n")
+    (repository / "losses" / "data").symlink_to(tmp_path)
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
     for words in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "first"]):
         subprocess.run(["git", "-C", str(repository), *words], check=True)
@@ -178,6 +179,7 @@ def test_a_revision_is_unpacked_with_its_neighbours(tmp_path: Path) -> None:
     found = trees.version("HEAD", suite, scratch)
     assert found.read_text() == "OLD = 1\n"
     assert (found.parent / "beside.py").exists()
+    assert not (found.parent / "data").exists(), "a link out of the repository is left out"
     assert trees.version(str(suite), None, scratch) == suite
     with pytest.raises(BadInput, match="no-such-branch"):
         trees.version("no-such-branch", suite, scratch)

@@ -82,6 +82,23 @@ def test_committed_baselines_are_a_history(tmp_path: Path, capsys: pytest.Captur
         command.command(folder=tmp_path / "elsewhere", git="kept")
 
 
+def test_a_committed_link_is_not_followed(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "-b", "kept")
+    folder = tmp_path / "baseline"
+    folder.mkdir()
+    for name, content in baseline.distil(made(0)).items():
+        (folder / name).write_bytes(content)
+    elsewhere = (folder / "facts.json").rename(tmp_path / "elsewhere.json")
+    (folder / "page").symlink_to("/etc")
+    for target in (elsewhere, Path("..") / elsewhere.name):
+        (folder / "facts.json").unlink(missing_ok=True)
+        (folder / "facts.json").symlink_to(target)
+        git(tmp_path, "add", ".")
+        git(tmp_path, "commit", "-q", "-m", "x")
+        with pytest.raises(BadInput, match="facts.json"):
+            command.command(folder=folder, git="kept")
+
+
 def test_notes_on_commits_are_a_history(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import time
 import tomllib
 import zipfile
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,13 @@ def test_the_wheel_holds_the_package_its_suites_and_its_licence(built: list[list
     assert {"lossbench/show/templates/page.html"} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.split("/")[0] for name in names} == {"lossbench", "lossbench_pytest.py", "lossbench-0.1.0.dist-info"}
+
+
+def test_frameworks_beyond_the_one_asked_for_are_seen() -> None:
+    there = [name for name in installs.FRAMEWORKS if find_spec(name)]
+    assert there, "the frameworks are installed here"
+    assert installs.present(Path(sys.executable), tuple(there)) == {"no other framework": "fine"}
+    assert installs.present(Path(sys.executable), tuple(there[1:])) != {"no other framework": "fine"}
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def version(text: str, suite: Path | None, scratch: Path) -> Path:
     inside = folder.relative_to(Path(top).resolve())
     archive = _git(Path(top), "archive", commit.strip(), "--", str(inside), subject=f"{inside} at {text}")
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(scratch, filter="data")
+        tar.extractall(scratch, filter=_inside)
     found = scratch / inside / (wanted.name if wanted.is_file() else "")
     if not found.exists():
         raise BadInput(
@@ -44,6 +44,14 @@ def version(text: str, suite: Path | None, scratch: Path) -> Path:
             remedy="name a revision that has it, or give two files",
         )
     return found
+
+
+def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """None for a link that leads out of the folder: it is left out."""
+    try:
+        return tarfile.data_filter(member, folder)
+    except tarfile.FilterError:
+        return None
 
 
 def _git(folder: Path, *words: str, subject: str) -> bytes:

@@ -7,7 +7,7 @@ import subprocess
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from lossbench.spec.errors import BadInput
@@ -30,7 +30,7 @@ def versions(folder: Path, revision: str, scratch: Path, most: int = 50) -> list
     """What the commits of a revision that changed the folder made of it, the oldest first.
 
     folder: as in the work tree, where it need not exist. scratch: an empty folder for what is unpacked. most: how many,
-    the latest. BadInput where git knows neither.
+    the latest. Links and other files are left out. BadInput where git knows neither.
     """
     asked = f"--git {revision}"
     top = Path(_git(_existing(folder), asked, "rev-parse", "--show-toplevel").decode().strip())
@@ -44,9 +44,14 @@ def versions(folder: Path, revision: str, scratch: Path, most: int = 50) -> list
         commit, date, short = line.split()
         archive = _git(top, asked, "archive", commit, "--", inside, missing=True)
         if archive:
-            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-                tar.extractall(scratch / commit, filter="data")
-            found.append(Kept(name=f"{date} {short}", path=scratch / commit / inside))
+            place = scratch / commit
+            place.mkdir()
+            with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
+                for member in tar:
+                    name = PurePosixPath(member.name)
+                    if name.parent == PurePosixPath(inside) and name.name in FILES and member.isreg():
+                        (place / name.name).write_bytes(_content(tar, member, name.name))
+            found.append(Kept(name=f"{date} {short}", path=place))
     return found
 
 
@@ -93,7 +98,7 @@ def unpack(packed: bytes, place: Path, name: str) -> None:
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as tar:  # nothing that unpacks without end
             for member in tar:
-                (place / member.name).write_bytes(_content(tar, member))
+                (place / member.name).write_bytes(_content(tar, member, member.name))
     except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as fault:
         raise BadInput(
             subject=f"the note on {name}", expected="a baseline that `lossbench baseline --note` wrote",
@@ -101,9 +106,9 @@ def unpack(packed: bytes, place: Path, name: str) -> None:
         ) from fault  # fmt: skip
 
 
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> bytes:
     """Bytes alone: modes, owners and times of a stranger's archive are not taken over."""
-    inside = tar.extractfile(member) if member.name in FILES and member.isreg() and not member.issparse() else None
+    inside = tar.extractfile(member) if name in FILES and member.isreg() and not member.issparse() else None
     if inside is None:
         raise tarfile.TarError(f"a member {member.name!r}")
     with inside:
