@@ -95,7 +95,7 @@ def test_a_committed_link_is_not_followed(tmp_path: Path) -> None:
         (folder / "facts.json").symlink_to(target)
         git(tmp_path, "add", ".")
         git(tmp_path, "commit", "-q", "-m", "x")
-        with pytest.raises(BadInput, match="facts.json"):
+        with pytest.raises(BadInput, match=r"facts\.json"):
             command.command(folder=folder, git="kept")
 
 
