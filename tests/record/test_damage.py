@@ -122,6 +122,21 @@ def test_a_note_with_a_link_is_refused(tmp_path: Path) -> None:
         commits.unpack(archive.getvalue(), tmp_path, "2026-11-22 abc1234")
 
 
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.GNUTYPE_SPARSE])
+def test_a_note_of_extension_headers_is_refused(tmp_path: Path, kind: bytes) -> None:
+    """Thousands of them would be followed one inside the other; one that is damaged is an error of another kind."""
+    header = tarfile.TarInfo("facts.json")
+    header.type = kind
+    block = bytearray(header.tobuf(tarfile.GNU_FORMAT))
+    block[482] = 1  # more to come: a sparse file's map goes on in a block that is not there
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    for times in (1, 5000):
+        with pytest.raises(BadInput, match="a baseline that"):
+            commits.unpack(bytes(block) * times, tmp_path, "2026-11-22 abc1234")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_note_brings_bytes_and_not_their_modes(tmp_path: Path) -> None:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:

@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, Self
 
 from lossbench.spec.errors import BadInput
 
@@ -96,7 +96,7 @@ def noted(folder: Path, scratch: Path, most: int = 50) -> list[Kept]:
 def unpack(packed: bytes, place: Path, name: str) -> None:
     """The files of a note into an empty folder, and nothing anywhere else. BadInput where it is no baseline."""
     try:
-        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as tar:  # nothing that unpacks without end
+        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:", tarinfo=_File) as tar:  # "r:": not compressed
             for member in tar:
                 (place / member.name).write_bytes(_content(tar, member, member.name))
     except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as fault:
@@ -104,6 +104,18 @@ def unpack(packed: bytes, place: Path, name: str) -> None:
             subject=f"the note on {name}", expected="a baseline that `lossbench baseline --note` wrote",
             received=str(fault), remedy=f"git notes --ref {NOTES} remove {name.split()[-1]}",
         ) from fault  # fmt: skip
+
+
+class _File(tarfile.TarInfo):
+    """A header of a plain file: extensions of the format, which no note needs, are refused before they are followed."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """As tarfile's. ReadError for a header of anything else."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+            raise tarfile.ReadError(f"a header of type {found.type!r}")
+        return found
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> bytes:
