@@ -141,7 +141,9 @@ def write_parquet(path: Path, content: pa.Table) -> None:
 
 
 def read_parquet(path: Place, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
-    """Those columns, all if None. RunDamaged where the file is missing, truncated, damaged, or of another schema."""
+    """Those columns, all if None; of measurements asked for by column, text is a dictionary.
+
+    RunDamaged where the file is missing, truncated, damaged, or of another schema."""
     return _opened(path, table, columns)
 
 
@@ -161,7 +163,10 @@ def _opened(path: Place, table: Table, columns: Sequence[str] | None) -> pa.Tabl
             found = file.schema_arrow
             names = set(found.names)
             # of none not even their number is asked
-            content = file.read(columns) if columns is None or columns else None
+            if columns and table.name == "measurements":
+                content = _coded(file, where, filesystem, columns)
+            else:
+                content = file.read(columns) if columns is None or columns else None
         if content is not None:
             content.validate(full=True)  # a page may be whole and hold what is no text
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -172,6 +177,16 @@ def _opened(path: Place, table: Table, columns: Sequence[str] | None) -> pa.Tabl
         wrong = sorted(names ^ {c.name for c in table.columns}) or "other types"
         raise RunDamaged(subject=subject, expected=f"the columns of {table.name}", received=str(wrong), remedy=again)
     return content
+
+
+def _coded(file: pq.ParquetFile, where: Any, filesystem: Any, columns: Sequence[str]) -> pa.Table:
+    """Columns with each text once and its number in the rows: a million rows repeat the names of their cells."""
+    text = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
+    with pq.ParquetFile(
+        where, filesystem=filesystem, page_checksum_verification=True, pre_buffer=True, read_dictionary=text,
+        metadata=file.metadata,
+    ) as coded:  # fmt: skip
+        return coded.read(columns).unify_dictionaries()
 
 
 def check_version(subject: str, version: str) -> None:
