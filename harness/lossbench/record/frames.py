@@ -158,15 +158,17 @@ def _opened(path: Place, table: Table, columns: Sequence[str] | None) -> pa.Tabl
     if not path.exists():
         raise RunDamaged(subject=subject, expected="a Parquet file", received="no such file", remedy=again)
     where, filesystem = located(path)
+    text = [column.name for column in table.columns if column.type == "string"]
+    coded = text if columns and table.name == "measurements" else []  # a million rows repeat the names of their cells
     try:
-        with pq.ParquetFile(where, filesystem=filesystem, page_checksum_verification=True, pre_buffer=True) as file:
-            found = file.schema_arrow
+        with pq.ParquetFile(
+            where, filesystem=filesystem, page_checksum_verification=True, pre_buffer=True, read_dictionary=coded
+        ) as file:
+            found = file.metadata.schema.to_arrow_schema()
             names = set(found.names)
             # of none not even their number is asked
-            if columns and table.name == "measurements":
-                content = _coded(file, where, filesystem, columns)
-            else:
-                content = file.read(columns) if columns is None or columns else None
+            content = file.read(columns) if columns is None or columns else None
+            content = content.unify_dictionaries() if content is not None and coded else content
         if content is not None:
             content.validate(full=True)  # a page may be whole and hold what is no text
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -177,16 +179,6 @@ def _opened(path: Place, table: Table, columns: Sequence[str] | None) -> pa.Tabl
         wrong = sorted(names ^ {c.name for c in table.columns}) or "other types"
         raise RunDamaged(subject=subject, expected=f"the columns of {table.name}", received=str(wrong), remedy=again)
     return content
-
-
-def _coded(file: pq.ParquetFile, where: Any, filesystem: Any, columns: Sequence[str]) -> pa.Table:
-    """Columns with each text once and its number in the rows: a million rows repeat the names of their cells."""
-    text = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
-    with pq.ParquetFile(
-        where, filesystem=filesystem, page_checksum_verification=True, pre_buffer=True, read_dictionary=text,
-        metadata=file.metadata,
-    ) as coded:  # fmt: skip
-        return coded.read(columns).unify_dictionaries()
 
 
 def check_version(subject: str, version: str) -> None:
