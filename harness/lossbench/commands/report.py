@@ -13,7 +13,7 @@ import typer
 from lossbench.bench import trust
 from lossbench.commands.options import REPORTS, RESULTS, Reports, Results, RunId, Suites
 from lossbench.commands.runs import run_folder
-from lossbench.judge import gate, ledger, timed
+from lossbench.judge import gate, ledger, timed, timing
 from lossbench.judge.baseline import READ, Baseline, of
 from lossbench.practice import section
 from lossbench.record import run as runs
@@ -26,7 +26,7 @@ from lossbench.spec.plain import plain
 
 EVERY_SECONDS: Final = 5
 _EVERY: Final = {name: tuple(c.name for c in table.columns) for name, table in TABLES.items()}
-SHOWN: Final = _EVERY | {"measurements": (*timed.READ, *costs.READ)}
+SHOWN: Final = _EVERY | {"measurements": (*timed.READ, *timing.NAMED, *costs.READ)}
 """Table -> the columns that are on some page."""
 
 Against = Annotated[
