@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -202,6 +203,28 @@ def test_what_is_not_needed_is_not_read(results: Path, tmp_path: Path, table: st
         else:
             whole = runs.read(folders(results)[0])
             assert gate.compare(whole, runs.read(folder, only=asked)).findings == gate.compare(whole, whole).findings
+
+
+def test_one_bit_is_noticed_where_it_still_reads_as_numbers(results: Path, tmp_path: Path) -> None:
+    """Nothing but the checksum of the page can tell."""
+    folder = tmp_path / folders(results)[0].name
+    shutil.copytree(folders(results)[0], folder)
+    path = folder / "measurements.parquet"
+    sound, whole = path.read_bytes(), pq.read_table(path, columns=["seconds_per_call"])
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    chunk = next(c for c in map(group.column, range(group.num_columns)) if c.path_in_schema.startswith("seconds_per_"))
+    silent = 0
+    for share in (0.3, 0.5, 0.7):
+        content = bytearray(sound)
+        content[
+            (chunk.dictionary_page_offset or chunk.data_page_offset) + int(share * chunk.total_compressed_size)
+        ] ^= 1
+        path.write_bytes(content)
+        with contextlib.suppress(OSError):
+            silent += not pq.read_table(path, columns=["seconds_per_call"]).equals(whole)
+        with pytest.raises(RunDamaged, match="measurements"):
+            runs.read(folder, only=baseline.READ)
+    assert silent
 
 
 def called(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: object) -> tuple[int, str]:
