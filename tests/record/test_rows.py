@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -68,7 +69,7 @@ def by_hand(blocks: pd.DataFrame) -> dict[str, tuple[str, float, list[float]]]:
 def without(tables: runs.Tables, share: float) -> runs.Tables:
     """The run with some of its blocks failed."""
     failed = np.random.default_rng(3).random(len(tables.measurements)) < share
-    status = tables.measurements["status"].where(~failed, "failed")
+    status = tables.measurements["status"].astype(str).where(~failed, "failed")
     return dataclasses.replace(tables, measurements=tables.measurements.assign(status=status))
 
 
@@ -129,18 +130,41 @@ def test_rankings_are_those_of_each_cell_by_itself(results: Path) -> None:
         (n, b.backend): b.name for n, loss in catalogue.load(backend="").losses.items() for b in reversed(loss.bindings)
     }
     seen = times.visits(tables.measurements)
-    gains = 0
+    gains, told = 0, set[str]()
+    bad = tables.agreement[(tables.agreement["against"] == "oracle")]
+    wrong = set(bad.loc[~bad["class"].isin(["rounding", "kink", "convention", ""]), "cell"])
+    about = tables.cells.set_index("cell")
     for ranking in times.rankings(tables.cells, tables.measurements, tables.agreement, documented):
         for entry in ranking.entries:
             own, first = seen[entry.cell], seen[ranking.entries[0].cell]
             at = median_interval(list(own.values()))
             assert (entry.seconds.middle, entry.seconds.low, entry.seconds.high) == (at.median, at.low, at.high)
             assert entry.visits == len(own)
+            assert entry.right == (entry.cell not in wrong)
             behind = median_interval([np.log(own[v] / first[v]) for v in own.keys() & first.keys()])
             np.testing.assert_allclose(
                 [entry.behind.middle, entry.behind.low], np.exp([behind.median, behind.low]), rtol=1e-12
             )
-            gains += entry.gain is not None
+            spelling = documented.get((ranking.loss, entry.backend))
+            base = [
+                e.cell for e in ranking.entries if (e.backend, e.mode, e.binding) == (entry.backend, "eager", spelling)
+            ]
+            assert (entry.gain is not None) == (base not in ([], [entry.cell]))
+            if entry.gain is not None:
+                start = seen[base[0]]
+                gain = median_interval([np.log(start[v] / own[v]) for v in own.keys() & start.keys()])
+                np.testing.assert_allclose(
+                    [entry.gain.middle, entry.gain.low, entry.gain.high],
+                    np.exp([gain.median, gain.low, gain.high]), rtol=1e-12,
+                )  # fmt: skip
+                gains += 1
+        order = [(not entry.right, entry.seconds.middle) for entry in ranking.entries]
+        assert order == sorted(order)
+        cells = {entry.cell for entry in ranking.entries}
+        assert (ranking.loss, ranking.operation) in {tuple(about.loc[c, ["loss", "operation"]]) for c in cells}
+        told |= cells
+    assert told == set(seen)
+    assert wrong & told
     assert gains > 20
 
 
@@ -179,6 +203,28 @@ def test_what_is_not_needed_is_not_read(results: Path, tmp_path: Path, table: st
         else:
             whole = runs.read(folders(results)[0])
             assert gate.compare(whole, runs.read(folder, only=asked)).findings == gate.compare(whole, whole).findings
+
+
+def test_one_bit_is_noticed_where_it_still_reads_as_numbers(results: Path, tmp_path: Path) -> None:
+    """Nothing but the checksum of the page can tell."""
+    folder = tmp_path / folders(results)[0].name
+    shutil.copytree(folders(results)[0], folder)
+    path = folder / "measurements.parquet"
+    sound, whole = path.read_bytes(), pq.read_table(path, columns=["seconds_per_call"])
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    chunk = next(c for c in map(group.column, range(group.num_columns)) if c.path_in_schema.startswith("seconds_per_"))
+    silent = 0
+    for share in (0.3, 0.5, 0.7):
+        content = bytearray(sound)
+        content[
+            (chunk.dictionary_page_offset or chunk.data_page_offset) + int(share * chunk.total_compressed_size)
+        ] ^= 1
+        path.write_bytes(content)
+        with contextlib.suppress(OSError):
+            silent += not pq.read_table(path, columns=["seconds_per_call"]).equals(whole)
+        with pytest.raises(RunDamaged, match="measurements"):
+            runs.read(folder, only=baseline.READ)
+    assert silent
 
 
 def called(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: object) -> tuple[int, str]:

@@ -13,7 +13,7 @@ import pytest
 import synthetic_run
 
 from lossbench.judge.gate import Finding, GateResult
-from lossbench.show import content, formula, marks, page, plots, spelling, svg
+from lossbench.show import content, curve, formula, marks, page, spelling
 
 HOSTILE = "<script>alert('x')</script>\"'&{{7*7}}"
 VOID = {"meta", "input", "br", "link", "img", "hr"}
@@ -213,13 +213,9 @@ def test_forty_five_losses_stay_under_five_megabytes() -> None:
     known = synthetic_run.catalogue(45)
     tables = synthetic_run.make(known.losses)
     bare = dataclasses.replace(tables, curves=tables.curves.iloc[:0])
-    curve = svg.inline(
-        plots.curve(tables.curves[tables.curves["loss"] == "loss_00"], "value"),
-        prefix="c0v",
-        title="t" * 80,
-        description="d" * 250,
-    )
-    assert len(page.render(bare, known).encode()) + 2 * 45 * len(curve.encode()) < 5e6
+    own = tables.curves[tables.curves["loss"] == "loss_00"]
+    drawn = curve.drawn(own, "value", prefix="c0v", title="t" * 80, description="d" * 250)
+    assert len(page.render(bare, known).encode()) + 2 * 45 * len(drawn.encode()) < 5e6
 
 
 def test_a_run_of_nothing_renders() -> None:

@@ -96,7 +96,8 @@ def synthetic_facts() -> pd.DataFrame:
 
 
 def test_costs_stay_apart(tables: Tables, ranked: list[times.Ranking]) -> None:
-    found = costs.of(ranked, tables.cells, tables.measurements)
+    about = {row["cell"]: row for row in tables.cells.to_dict("records")}
+    found = costs.of(ranked, about, costs.medians(tables.measurements))  # type: ignore[arg-type]
     assert [cost.binding for cost in found] == ["native", "formula", "other"]
     assert (found[0].latency, found[0].throughput) == (f"30{fmt.NARROW}µs", f"1.1{fmt.NARROW}ms")
     assert (found[0].forward, found[0].backward, found[0].opening) == ("–", "–", "–")

@@ -13,22 +13,21 @@ import typer
 from lossbench.bench import trust
 from lossbench.commands.options import REPORTS, RESULTS, Reports, Results, RunId, Suites
 from lossbench.commands.runs import run_folder
-from lossbench.judge import gate, ledger
+from lossbench.judge import gate, ledger, timed, timing
 from lossbench.judge.baseline import READ, Baseline, of
 from lossbench.practice import section
 from lossbench.record import run as runs
 from lossbench.record import stores
 from lossbench.record.stores import Place
 from lossbench.record.tables import TABLES
-from lossbench.show import page
+from lossbench.show import costs, page
 from lossbench.spec import catalogue
 from lossbench.spec.plain import plain
 
 EVERY_SECONDS: Final = 5
-UNSHOWN: Final = ("started_seconds", "reason", "loops", "peak_bytes")
-"""Columns of the measurements that are on no page."""
 _EVERY: Final = {name: tuple(c.name for c in table.columns) for name, table in TABLES.items()}
-SHOWN: Final = _EVERY | {"measurements": tuple(c for c in _EVERY["measurements"] if c not in UNSHOWN)}
+SHOWN: Final = _EVERY | {"measurements": (*timed.READ, *timing.NAMED, *costs.READ)}
+"""Table -> the columns that are on some page."""
 
 Against = Annotated[
     str, typer.Option("--against", metavar="RUN", help="Say what changed since this run: an id, a folder, a baseline.")

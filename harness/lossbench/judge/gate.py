@@ -136,7 +136,7 @@ def _agreement(base: pd.DataFrame, head: pd.DataFrame, *, levels: bool) -> tuple
     findings: list[Finding] = []
     if not base[KEY].equals(head[KEY]):  # else two runs of one plan
         base, head, findings = _common(base, head)
-    differs = [base[name].to_numpy() != head[name].to_numpy() for name in JUDGED if levels or name != "verdict"]
+    differs = [(base[name].array != head[name].array).astype(bool) for name in JUDGED if levels or name != "verdict"]
     for place in np.flatnonzero(np.logical_or.reduce(differs)):
         (cell, quantity, *was), (*_, verdict, klass, convention) = (
             [str(frame[name].iloc[place]) for name in (*KEY, *JUDGED)] for frame in (base, head)

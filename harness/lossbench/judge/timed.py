@@ -47,7 +47,7 @@ def of(measurements: pd.DataFrame) -> Timed:
     own, seconds, visit = own[good], seconds[good], measurements["visit"].to_numpy(dtype=np.int64)[good]
     _, first, own = np.unique(own, return_index=True, return_inverse=True)
     place = np.flatnonzero(good)[first]
-    about = measurements[["cell", "case", "lane", "operation"]].iloc[place].reset_index(drop=True)
+    about = measurements[["cell", "case", "lane", "operation"]].iloc[place].astype(str).reset_index(drop=True)
     about = ordered.by(about.assign(group=group_of(about)), ("group", "cell"))
     order = about.index.to_numpy()
     rank = np.empty_like(order)

@@ -23,6 +23,9 @@ from scipy.special import bdtr
 CONFIDENCE: Final = 0.95
 NUMERICALLY_RIGHT: Final = frozenset({"rounding", "kink", "convention"})
 
+NAMED: Final = ("loss", "backend", "binding", "position")
+"""Columns of the measurements that `visits` hands on beside those that tell blocks apart."""
+
 Reals = npt.NDArray[np.float64]
 
 
@@ -83,14 +86,15 @@ def visits(measurements: pd.DataFrame) -> pd.DataFrame:
     good = taken[(taken["status"] == "ok") & (taken["rounds"] > 0)]
     seen = good.assign(group=group_of(good))
     kept = ["cell", "case", "loss", "lane", "backend", "binding", "operation", "visit", "position"]
-    return seen[[*kept, "seconds", "min_seconds", "rounds", "group"]].reset_index(drop=True)
+    text = {name: str for name in kept if name not in ("visit", "position")}  # dictionaries where few columns were read
+    return seen[[*kept, "seconds", "min_seconds", "rounds", "group"]].astype(text).reset_index(drop=True)
 
 
 def group_of(measurements: pd.DataFrame) -> pd.Series[str]:
     """Cells that may be compared: same case, operation, device, threads and label; any backend, mode and binding."""
     places = {lane: "-".join([*lane.split("-")[1:2], *lane.split("-")[3:]]) for lane in measurements["lane"].unique()}
-    place = measurements["lane"].map(places)
-    return measurements["case"] + ":" + measurements["operation"] + "@" + place
+    case, lane, operation = (measurements[name].astype(str) for name in ("case", "lane", "operation"))
+    return case + ":" + operation + "@" + lane.map(places)
 
 
 def by_visit(seen: pd.DataFrame) -> pd.DataFrame:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 
 from lossbench.practice.guide import Scored
 from lossbench.practice.problems import PROBLEMS
 from lossbench.show.palette import OTHER, ink
 from lossbench.show.plots import STYLE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 INKS: Final = (ink("jax"), ink("tensorflow"), ink("torch"), OTHER)
 """For the shares of bad targets, from the smallest."""
@@ -45,6 +45,10 @@ def picture(scored: Sequence[Scored]) -> Figure:
     drawn = panels(scored[0].problem)
     height = _BELOW + _ABOVE + _ROW * len(names)
     wide = (_WIDTH - _LEFT - _GAP * len(drawn)) / len(drawn)
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     with mpl.rc_context(STYLE | {"font.size": 7}):
         figure = Figure(figsize=(_WIDTH, height))
         FigureCanvasSVG(figure)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 
 from lossbench.practice.curves import Trajectory
 from lossbench.show.palette import OTHER, ink, order
 from lossbench.show.plots import STYLE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 POINTS: Final = 200
 """A curve of more steps is drawn by the means of so many stretches."""
@@ -25,6 +25,10 @@ _WIDTH, _HEIGHT = 4.4, 2.7
 
 @contextmanager
 def _figure(height: float = _HEIGHT) -> Iterator[tuple[Figure, Axes]]:
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, height))
         FigureCanvasSVG(figure)

@@ -141,7 +141,9 @@ def write_parquet(path: Path, content: pa.Table) -> None:
 
 
 def read_parquet(path: Place, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
-    """Those columns, all if None. RunDamaged where the file is missing, truncated, damaged, or of another schema."""
+    """Those columns, all if None; of measurements asked for by column, text is a dictionary.
+
+    RunDamaged where the file is missing, truncated, damaged, or of another schema."""
     return _opened(path, table, columns)
 
 
@@ -156,12 +158,17 @@ def _opened(path: Place, table: Table, columns: Sequence[str] | None) -> pa.Tabl
     if not path.exists():
         raise RunDamaged(subject=subject, expected="a Parquet file", received="no such file", remedy=again)
     where, filesystem = located(path)
+    text = [column.name for column in table.columns if column.type == "string"]
+    coded = text if columns and table.name == "measurements" else []  # a million rows repeat the names of their cells
     try:
-        with pq.ParquetFile(where, filesystem=filesystem, page_checksum_verification=True, pre_buffer=True) as file:
-            found = file.schema_arrow
+        with pq.ParquetFile(
+            where, filesystem=filesystem, page_checksum_verification=True, pre_buffer=True, read_dictionary=coded
+        ) as file:
+            found = file.metadata.schema.to_arrow_schema()
             names = set(found.names)
             # of none not even their number is asked
             content = file.read(columns) if columns is None or columns else None
+            content = content.unify_dictionaries() if content is not None and coded else content
         if content is not None:
             content.validate(full=True)  # a page may be whole and hold what is no text
     except (pa.ArrowException, OSError, ValueError) as error:

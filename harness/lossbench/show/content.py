@@ -27,6 +27,7 @@ from lossbench.show import (
     roster,
     sections,
     sizes,
+    spoken,
     summary,
     svg,
     times,
@@ -65,6 +66,7 @@ def of(
     lanes: str = "",
 ) -> dict[str, Any]:
     """Every name the template uses. lanes: two to hold beside each other, see `lanes.sides`. BadInput."""
+    tables = spoken.out(tables)
     run = set(tables.cells["loss"]) | set(tables.claims["loss"])
     losses = {name: loss for name, loss in catalogue.losses.items() if name in run}
     documented = {(n, b.backend): b.name for n, loss in losses.items() for b in reversed(loss.bindings)}
@@ -242,8 +244,10 @@ def _sections(
     drawn = drawing.all_of(losses, tables.curves)
     mapped = maps.all_of(tables.maps, {name: loss.title for name, loss in losses.items()})
     swept = sizes.of(ranked, tables.measurements)
-    spoken = {entry.cell for ranking in times.headline(ranked).values() for entry in ranking.entries}
-    cells, blocks = (frame[frame["cell"].isin(spoken)] for frame in (tables.cells, tables.measurements))
+    timed = {entry.cell for ranking in times.headline(ranked).values() for entry in ranking.entries}
+    cells, blocks = (frame[frame["cell"].isin(timed)] for frame in (tables.cells, tables.measurements))
+    about = {str(row["cell"]): {str(name): value for name, value in row.items()} for row in cells.to_dict("records")}
+    seen = costs.medians(blocks)
     share = sections.MOST_TIMES // max(len(losses), 1)
     return [
         sections.section(
@@ -251,7 +255,7 @@ def _sections(
             family=families[name],
             agreement=agreement.get(name, tables.agreement.iloc[:0]),
             rankings=(own := [r for r in ranked if r.loss == name]),
-            costs=costs.of(own, cells, blocks),
+            costs=costs.of(own, about, seen),
             share=share,
             sweeps=[s for s in swept if s.loss == name],
             curves=drawn.get(name, ()),

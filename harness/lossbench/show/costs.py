@@ -14,6 +14,10 @@ from lossbench.show import times
 from lossbench.show.times import Entry, Ranking
 
 MEBI: Final = 2**20
+READ: Final = ("latency_seconds", "opening_seconds")
+"""Columns of the measurements that are needed here beside those that name a block."""
+
+Medians = Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,34 +39,37 @@ class Cost:
     touched: str
 
 
-def of(rankings: Sequence[Ranking], cells: pd.DataFrame, measurements: pd.DataFrame) -> list[Cost]:
-    """Of one loss at the size that speaks for it, fastest right spelling first."""
+def medians(measurements: pd.DataFrame) -> Medians:
+    """Cell -> median latency and opening seconds of its blocks that are ok."""
+    blocks = measurements[measurements["status"] == "ok"].groupby("cell", sort=False)[list(READ)].median()
+    return {
+        str(cell): (latency, opening)
+        for cell, latency, opening in zip(blocks.index, *(blocks[name].tolist() for name in READ), strict=True)
+    }
+
+
+def of(rankings: Sequence[Ranking], cells: Mapping[str, Mapping[str, Any]], seen: Medians) -> list[Cost]:
+    """Of one loss at the size that speaks for it, the fastest right spelling first. cells: rows of their table."""
     chosen = next(iter(times.headline(rankings).values()), None)
     if chosen is None:
         return []
-    asked = [entry.cell for entry in chosen.entries]
-    own = cells[cells["cell"].isin(asked)]
-    by_cell = {str(row["cell"]): {str(k): v for k, v in row.items()} for row in own.to_dict("records")}
-    good = measurements[measurements["cell"].isin(asked) & (measurements["status"] == "ok")]
-    blocks = good.groupby("cell")[["latency_seconds", "opening_seconds"]]
-    medians = {str(cell): (float(found[0]), float(found[1])) for cell, *found in blocks.median().itertuples()}
     value = next(
         (r for r in rankings if r.operation == "value" and (r.dtype, r.shape) == (chosen.dtype, chosen.shape)), None
     )
     alone = {(e.backend, e.binding, e.mode): e.seconds.middle for e in value.entries} if value else {}
-    return [_cost(e, by_cell[e.cell], medians, alone, chosen.operation == "grad") for e in chosen.entries]
+    return [_cost(e, cells[e.cell], seen, alone, chosen.operation == "grad") for e in chosen.entries]
 
 
 def _cost(
     entry: Entry,
     cell: Mapping[str, Any],
-    medians: Mapping[str, tuple[float, float]],
+    seen: Medians,
     alone: dict[tuple[str, str, str], float],
     gradient: bool,
 ) -> Cost:
     whole = entry.seconds.middle
     forward = alone.get((entry.backend, entry.binding, entry.mode), math.nan) if gradient else whole
-    latency, opening = medians.get(entry.cell, (math.nan, math.nan))
+    latency, opening = seen.get(entry.cell, (math.nan, math.nan))
     compile_seconds = float(cell["compile_seconds"])
     return Cost(
         backend=entry.backend,

@@ -1,23 +1,17 @@
-"""The curves of every loss as inline pictures, drawn on all processors: most of a page's time goes into them."""
+"""The curves of every loss as inline pictures."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Final
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from lossbench.show import curve
 from lossbench.show import format as fmt
-from lossbench.show import plots, svg
 from lossbench.spec.loss import Loss
-
-FEW: Final = 12
-"""Losses for which other processes would take longer to start than the drawing takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +31,7 @@ def all_of(losses: Mapping[str, Loss], curves: pd.DataFrame) -> dict[str, Sequen
         for place, (name, loss) in enumerate(losses.items())
         if name in points
     }
-    if len(drawings) <= FEW or (os.cpu_count() or 1) == 1:
-        return {name: pictures(drawing) for name, drawing in drawings.items()}
-    # spawned, not forked: this process may have threads, and a copy of their locks would never open
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        return dict(zip(drawings, pool.map(pictures, drawings.values(), chunksize=4), strict=True))
+    return {name: pictures(drawing) for name, drawing in drawings.items()}
 
 
 def pictures(drawing: Drawing) -> Sequence[Markup]:
@@ -49,12 +39,14 @@ def pictures(drawing: Drawing) -> Sequence[Markup]:
     points = drawing.points
     target = float(points["target"].iloc[0])
     found = []
-    for quantity, word in (("value", "loss"), ("grad", "gradient")):
+    for quantity, word in curve.WORDS.items():
         if points[quantity].notna().sum() < 2:
             continue
         found.append(
-            svg.inline(
-                plots.curve(points, quantity, target),
+            curve.drawn(
+                points,
+                quantity,
+                target,
                 prefix=f"{drawing.prefix}{quantity[0]}",
                 title=f"{drawing.title}: {word} over the prediction, {points['dtype'].iloc[0]}",
                 description=_in_words(points, quantity, word),
@@ -75,8 +67,11 @@ def _shown(loss: Loss, points: pd.DataFrame) -> pd.DataFrame:
 
 def _in_words(points: pd.DataFrame, quantity: str, word: str) -> str:
     exact = points[f"oracle_{quantity}"].dropna()
-    errors = points.groupby("backend")[f"{quantity}_ulp"].agg(lambda e: e.abs().max())
-    worst = "; ".join(f"{b} at most {fmt.ulps(float(e))} ulp from exact" for b, e in errors.items())
+    backend, errors = points["backend"].to_numpy(), points[f"{quantity}_ulp"].abs().to_numpy()
+    worst = "; ".join(
+        f"{b} at most {fmt.ulps(float(np.fmax.reduce(errors[backend == b])))} ulp from exact"
+        for b in sorted(set(backend))
+    )
     return (
         f"From prediction {points['x'].min():g} to {points['x'].max():g} the {word} runs between "
         f"{fmt.significant(float(exact.min()))} and {fmt.significant(float(exact.max()))}. {worst}."

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from lossbench.show import format as fmt
@@ -51,7 +52,16 @@ def differences(agreement: pd.DataFrame) -> list[Finding]:
     rows = rows[rows["class"].map(lambda key: marks.of(key).severity > 1).astype(bool)]
     if rows.empty:
         return []
-    found = [_difference(group) for _, group in rows.groupby(_GROUP, sort=False, dropna=False)]
+    size = rows["max_ulp"].abs().fillna(math.inf).to_numpy(np.float64)
+    codes = rows.groupby(_GROUP, sort=False, dropna=False).ngroup().to_numpy()
+    order = np.lexsort((-size, codes))
+    starts = np.searchsorted(codes[order], np.arange(codes.max() + 1))
+    groups = np.split(np.argsort(codes, kind="stable"), starts[1:])
+    told = {name: rows[name].to_numpy(dtype=object) for name in ("quantity", "dtype", "regime", "lane")}
+    found = [
+        _difference({str(name): value for name, value in row.items()}, {name: told[name][own] for name in told})
+        for row, own in zip(rows.iloc[order[starts]].to_dict("records"), groups, strict=True)
+    ]
     return sorted(found, key=_badness)
 
 
@@ -60,11 +70,8 @@ def _badness(finding: Finding) -> tuple[Any, ...]:
     return (-finding.mark.severity, -ulp, finding.loss, order(finding.backend), finding.binding)
 
 
-def _difference(group: pd.DataFrame) -> Finding:
-    ranked = group.assign(_size=group["max_ulp"].abs().fillna(math.inf)).sort_values(
-        "_size", ascending=False, kind="stable"
-    )
-    row = ranked.iloc[0]
+def _difference(row: Mapping[str, Any], group: Mapping[str, Any]) -> Finding:
+    """row: the worst. group: of all rows, what they have in some columns."""
     dtype, got, expected = str(row["dtype"]), float(row["got"]), float(row["expected"])
     return Finding(
         mark=marks.of(str(row["class"])),
@@ -76,7 +83,7 @@ def _difference(group: pd.DataFrame) -> Finding:
         dtypes=tuple(sorted(set(group["dtype"]))),
         regimes=tuple(dict.fromkeys(group["regime"])),
         modes=tuple(dict.fromkeys(_mode(str(lane)) for lane in group["lane"])),
-        rows=len(group),
+        rows=len(group["lane"]),
         ulp=float(row["max_ulp"]),
         worst_input=worst_input(row),
         got=fmt.apart(got, expected, dtype),

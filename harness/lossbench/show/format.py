@@ -7,6 +7,7 @@ and two or three significant digits otherwise. Units stand in headers: a whole c
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -80,7 +81,7 @@ def _at(value: float, places: int) -> str:
 def time_unit(seconds: Iterable[float]) -> tuple[str, float]:
     """The unit (name, seconds in it) in which the median of `seconds` is between 1 and 1000."""
     known = [s for s in seconds if math.isfinite(s) and s > 0]
-    middle = float(np.median(known)) if known else 1.0
+    middle = statistics.median(known) if known else 1.0
     for name, size in _TIME_UNITS:
         if middle >= size:
             return name, size

@@ -7,7 +7,7 @@ filter the picture without a second copy of the data.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,31 +87,8 @@ def lines(
 ) -> list[Line]:
     """One line a loss, in the catalogue's order. A backend's squares speak for its documented spelling."""
     oracle = agreement[agreement["against"] == "oracle"]
-    seen = _index(
-        zip(
-            oracle["loss"],
-            oracle["backend"],
-            oracle["binding"],
-            oracle["quantity"],
-            oracle["dtype"],
-            oracle["regime"],
-            oracle["class"],
-            strict=True,
-        )
-    )
-    broken = cells[cells["status"] != "ok"]
-    silent = _index(
-        zip(
-            broken["loss"],
-            broken["backend"],
-            broken["binding"],
-            broken["operation"],
-            broken["dtype"],
-            broken["regime"],
-            broken["status"],
-            strict=True,
-        )
-    )
+    seen = _index(oracle, "quantity", "class")
+    silent = _index(cells[cells["status"] != "ok"], "operation", "status")
     found = []
     for loss in losses.values():
         squares = []
@@ -140,12 +117,13 @@ def lines(
 _Key = tuple[str, ...]
 
 
-def _index(rows: Iterable[tuple[object, ...]]) -> dict[_Key, dict[_Key, list[str]]]:
-    """(loss, backend, binding, quantity) -> (dtype, regime) -> classes or statuses."""
+def _index(rows: pd.DataFrame, quantity: str, kind: str) -> dict[_Key, dict[_Key, list[str]]]:
+    """(loss, backend, binding, quantity) -> (dtype, regime) -> distinct classes or statuses."""
     found: dict[_Key, dict[_Key, list[str]]] = {}
-    for row in rows:
-        *key, dtype, regime, kind = (str(item) for item in row)
-        found.setdefault(tuple(key), {}).setdefault((dtype, regime), []).append(kind)
+    columns = ["loss", "backend", "binding", quantity, "dtype", "regime", kind]
+    for row in rows[columns].drop_duplicates().itertuples(index=False):
+        *key, dtype, regime, said = (str(item) for item in row)
+        found.setdefault(tuple(key), {}).setdefault((dtype, regime), []).append(said)
     return found
 
 

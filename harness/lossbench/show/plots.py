@@ -37,15 +37,13 @@ STYLE: Final[Any] = {
     "legend.fontsize": 9,
     "svg.fonttype": "none",
 }
-MOST_ERRORS: Final = 40
-_QUANTITY: Final = {"value": "loss", "grad": "gradient"}
 
 
 @contextmanager
 def _figure(
-    width: float, height: float, rows: Sequence[float] = (1.0,), margins: Sequence[float] = (0.72, 0.1, 0.48, 0.08)
-) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure of `rows` panels over one x axis, outside pyplot, so that nothing needs closing.
+    width: float, height: float, margins: Sequence[float] = (0.72, 0.1, 0.48, 0.08)
+) -> Iterator[tuple[Figure, Axes]]:
+    """A figure with its axes, outside pyplot, so that nothing needs closing.
 
     Lengths in inches; margins: left, right, bottom, top.
     """
@@ -60,80 +58,8 @@ def _figure(
         left, right, bottom, top = (
             inches / side for inches, side in zip(margins, (width, width, height, height), strict=True)
         )
-        edges = {"left": left, "right": 1 - right, "bottom": bottom, "top": 1 - top, "hspace": 0.14}
-        grid = {"height_ratios": list(rows), **edges}
-        panels = figure.subplots(len(rows), 1, sharex=True, squeeze=False, gridspec_kw=grid)
-        yield figure, [panel[0] for panel in panels]
-
-
-def curve(points: pd.DataFrame, quantity: str, target: float = math.nan) -> Figure:
-    """A loss (`value`) or its gradient (`grad`) over the prediction, the error in ulps below it.
-
-    points: rows of the curves table, of one loss and one dtype; one binding a backend is drawn.
-    """
-    with _figure(4.4, 3.3, (2.2, 1.0), margins=(0.72, 0.1, 0.46, 0.3)) as (figure, (above, below)):
-        exact = points.drop_duplicates("x").sort_values("x")
-        above.plot(exact["x"], _finite(exact[f"oracle_{quantity}"]), color=ORACLE.light, lw=5, label="exact")
-        backends = sorted(points["backend"].unique(), key=order)
-        errors: list[float] = []
-        for place, backend in enumerate(backends):
-            rows = points[points["backend"] == backend].drop_duplicates("x").sort_values("x")
-            pen = ink(backend)
-            every = (place * max(len(rows) // 30, 1), max(len(rows) // 10, 1))
-            above.plot(
-                rows["x"],
-                _finite(rows[quantity]),
-                color=pen.light,
-                lw=1.3,
-                dashes=pen.dash or (None, None),
-                marker=pen.marker,
-                markevery=every,
-                ms=4,
-                label=backend,
-            )
-            places, error = _worst_of_each(rows["x"], _finite(rows[f"{quantity}_ulp"].abs()))
-            errors += [float(e) for e in error]
-            below.plot(places, error, color=pen.light, ls="", marker=pen.marker, ms=2.6, label=backend)
-        above.set_ylabel(_QUANTITY[quantity])
-        # above the axes: the best place inside would be searched for at the price of the whole drawing
-        above.legend(
-            loc="lower left", bbox_to_anchor=(0, 0.98), ncols=4, handlelength=2.2, columnspacing=1.1, borderpad=0
-        )
-        below.set_ylabel("error (ulp)")
-        below.set_xlabel("prediction" if math.isnan(target) else f"prediction, target {target:g}")
-        _ulp_axis(below, max(errors, default=0.0))
-        for axes in (above, below):
-            axes.margins(x=0.02)
-        above.locator_params(axis="y", nbins=5)
-    return figure
-
-
-def _finite(values: Any) -> Any:
-    """Infinities leave a gap instead of a broken axis."""
-    array = np.asarray(values, dtype=np.float64)
-    return np.where(np.isfinite(array), array, np.nan)
-
-
-def _worst_of_each(x: Any, errors: Any, bins: int = MOST_ERRORS) -> tuple[Any, Any]:
-    """At most `bins` points, each the largest error of its stretch, so that thinning hides nothing."""
-    known = [(float(e), float(at)) for at, e in zip(x, errors, strict=True) if math.isfinite(e)]
-    stretches = np.array_split(np.arange(len(known)), min(bins, max(len(known), 1)))
-    worst = [max(known[i] for i in stretch) for stretch in stretches if len(stretch)]
-    return [at for _, at in worst], [e for e, _ in worst]
-
-
-def _ulp_axis(axes: Axes, largest: float) -> None:
-    """Linear to one ulp and logarithmic above, so that 0, half an ulp and a million are all legible."""
-    axes.set_yscale("symlog", linthresh=1.0, linscale=0.6)
-    top = max(2.0, largest * 2)
-    axes.set_ylim(-0.15, top)
-    decades = [10.0**k for k in range(math.ceil(math.log10(top)) + 1)]
-    step = max(1, math.ceil(len(decades) / 3))
-    axes.set_yticks([0.0, *[d for d in decades[::step] if d <= top]])
-    axes.yaxis.set_major_formatter(lambda y, _: fmt.ulps(y))
-    axes.yaxis.set_minor_formatter("")
-    axes.minorticks_off()
-    axes.axhline(0.5, color="#000000", lw=0.5, alpha=0.4)
+        figure.subplots_adjust(left=left, right=1 - right, bottom=bottom, top=1 - top)
+        yield figure, figure.subplots()
 
 
 def time_by_size(times: pd.DataFrame, limit_seconds_per_element: float = math.nan) -> Figure:
@@ -141,7 +67,7 @@ def time_by_size(times: pd.DataFrame, limit_seconds_per_element: float = math.na
 
     times: columns backend, label, elements, seconds, low_seconds, high_seconds.
     """
-    with _figure(4.4, 3.1) as (figure, (axes,)):
+    with _figure(4.4, 3.1) as (figure, axes):
         for (backend, label), rows in sorted(times.groupby(["backend", "label"]), key=lambda g: order(str(g[0][0]))):
             line = rows.sort_values("elements")
             pen = ink(str(backend))
@@ -172,7 +98,7 @@ def time_by_size(times: pd.DataFrame, limit_seconds_per_element: float = math.na
 
 def reached(shares: Mapping[str, Sequence[float]]) -> Figure:
     """How many losses reach a share of the limit, a step line a backend. shares: backend -> one share a loss."""
-    with _figure(6.4, 2.6) as (figure, (axes,)):
+    with _figure(6.4, 2.6) as (figure, axes):
         for backend, values in shares.items():
             pen = ink(backend)
             steps = np.sort(np.asarray(values, dtype=np.float64))
@@ -193,7 +119,7 @@ def reached(shares: Mapping[str, Sequence[float]]) -> Figure:
 
 def wall_time(parts: Mapping[str, float]) -> Figure:
     """How the wall time of the run was spent. parts: what -> seconds."""
-    with _figure(6.4, 0.55 + 0.3 * max(len(parts), 1), margins=(1.3, 0.1, 0.48, 0.05)) as (figure, (axes,)):
+    with _figure(6.4, 0.55 + 0.3 * max(len(parts), 1), margins=(1.3, 0.1, 0.48, 0.05)) as (figure, axes):
         names = sorted(parts, key=lambda name: parts[name])
         bars = axes.barh(names, [parts[n] for n in names], color=ORACLE.light, height=0.65)
         total = sum(parts.values()) or 1.0

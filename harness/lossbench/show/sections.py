@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -131,10 +132,10 @@ def section(
     """agreement, rankings, sweeps: this loss's only. curves: see `drawing`. share: of the timed cells on the page."""
     name = anchor(loss.name)
     oracle = agreement[agreement["against"] == "oracle"]
-    verdicts = {
-        tuple(map(str, key)): marks.worst(str(k) for k in group["class"])
-        for key, group in oracle.groupby(["backend", "binding", "quantity"], sort=False)
-    }
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for *key, kind in oracle[["backend", "binding", "quantity", "class"]].drop_duplicates().itertuples(index=False):
+        kinds.setdefault(tuple(map(str, key)), []).append(str(kind))
+    verdicts = {key: marks.worst(found) for key, found in kinds.items()}
     apart = [r for r in rankings if not any(_within(r, sweep) for sweep in sweeps)]
     told = shown(apart, share)
     return Section(
@@ -153,7 +154,7 @@ def section(
         findings=tuple(found),
         absences=tuple(missing),
         claims=tuple(claims),
-        worst=marks.worst(str(k) for k in oracle["class"]),
+        worst=marks.worst(str(k) for k in oracle["class"].unique()),
     )
 
 
@@ -226,17 +227,20 @@ def _grid(oracle: pd.DataFrame) -> Grid | None:
         return None
     dtypes = [d for d in ("float64", "float32", "bfloat16", "float16") if d in set(oracle["dtype"])]
     backends = sorted(oracle["backend"].unique(), key=order)
+    severity = oracle["class"].map({key: -marks.of(str(key)).severity for key in oracle["class"].unique()})
+    size = oracle["max_ulp"].abs().fillna(math.inf)
+    worst = oracle.iloc[np.lexsort((-size.to_numpy(np.float64), severity.to_numpy(np.int64)))]
+    columns = ["regime", "dtype", "backend", "quantity"]
     seen: dict[tuple[str, ...], tuple[Mark, float, str]] = {}
-    columns = ("regime", "dtype", "backend", "quantity", "class", "max_ulp", "binding")
-    for regime, dtype, backend, quantity, kind, ulp, binding in oracle[list(columns)].itertuples(index=False):
-        key, mark = (str(regime), str(dtype), str(backend), str(quantity)), marks.of(str(kind))
-        size = math.inf if pd.isna(ulp) else abs(float(ulp))
-        if key not in seen or (mark.severity, size) > (seen[key][0].severity, seen[key][1]):
-            seen[key] = (mark, size, str(binding))
+    for *key, kind, ulp, binding in (
+        worst.drop_duplicates(columns)[[*columns, "class", "max_ulp", "binding"]].itertuples(index=False)
+    ):  # fmt: skip
+        known = math.inf if math.isnan(ulp) else abs(float(ulp))
+        seen[tuple(map(str, key))] = (marks.of(str(kind)), known, str(binding))
     pairs = tuple((d, b) for d in dtypes for b in backends)
     rows = tuple(
         (regime, tuple((_cell(seen, regime, d, b, "value"), _cell(seen, regime, d, b, "grad")) for d, b in pairs))
-        for regime in dict.fromkeys(str(r) for r in oracle["regime"])
+        for regime in dict.fromkeys(str(r) for r in oracle["regime"].unique())
     )
     return Grid(columns=pairs, dtypes=tuple((d, 2 * len(backends)) for d in dtypes), rows=rows)
 

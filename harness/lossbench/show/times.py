@@ -6,14 +6,16 @@ The statistics are `judge.timing`'s; a factor is always the slower time over the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from lossbench.judge import stacked, timed, timing
+from lossbench.judge.stacked import Ints
 from lossbench.judge.timed import Timed
 from lossbench.judge.timing import Reals
 
@@ -96,21 +98,38 @@ def rankings(
     if measurements.empty:
         return []
     seen = timed.of(measurements)
-    place = {cell: number for number, cell in enumerate(seen.cells["cell"])}
+    place = {cell: number for number, cell in enumerate(seen.cells["cell"].to_numpy(dtype=object).tolist())}
     bad = agreement[(agreement["against"] == "oracle") & ~agreement["class"].isin((*timing.NUMERICALLY_RIGHT, ""))]
     wrong = set(bad["cell"])
     members: dict[int, list[dict[str, Any]]] = {}
-    for found in cells[cells["cell"].isin(seen.cells["cell"])].drop_duplicates("cell")[NEEDED].to_dict("records"):
-        row = {str(name): value for name, value in found.items()}
+    found = cells[cells["cell"].isin(seen.cells["cell"])].drop_duplicates("cell")[NEEDED]
+    for row in _records(found):
         members.setdefault(int(seen.codes[place[row["cell"]]]), []).append(row)
-    limits = {} if work is None else dict(zip(work["cell"], work["limit_seconds"], strict=True))
-    return [_ranking(rows, _seconds(seen, place, rows), wrong, documented, limits) for rows in members.values()]
+    limits = (
+        {} if work is None else dict(zip(*(work[name].tolist() for name in ("cell", "limit_seconds")), strict=True))
+    )
+    places = {number: np.array([place[row["cell"]] for row in rows]) for number, rows in members.items()}
+    ranked: dict[int, Ranking] = {}
+    for some in _alike(seen, places):
+        ranked |= _ranked(seen, {number: members[number] for number in some}, places, wrong, documented, limits)
+    return [ranked[number] for number in members]
 
 
-def _seconds(seen: Timed, place: Mapping[str, int], rows: list[dict[str, Any]]) -> Reals:
-    """Shape (rows, visits): seconds per call, NaN where a cell was not measured in a visit of its group."""
-    places = np.array([place[row["cell"]] for row in rows])
-    return seen.at(places, np.ones(len(places), dtype=bool))
+def _records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    names = [str(name) for name in frame.columns]
+    columns = [frame[name].to_numpy(dtype=object).tolist() for name in names]
+    return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def _alike(seen: Timed, places: Mapping[int, Ints]) -> Iterator[list[int]]:
+    """Groups of the same number of visits together, no more numbers at a time than are quick to sort."""
+    by_width: dict[int, list[int]] = {}
+    for number, own in places.items():
+        by_width.setdefault(int(seen.width[own[0]]), []).append(number)
+    for width, numbers in by_width.items():
+        ends = np.cumsum([len(places[number]) * max(width, 1) for number in numbers]) // stacked.ELEMENTS
+        for _, some in groupby(zip(ends.tolist(), numbers, strict=True), key=lambda pair: pair[0]):
+            yield [number for _, number in some]
 
 
 def visits(measurements: pd.DataFrame) -> dict[str, dict[int, float]]:
@@ -136,24 +155,39 @@ def _factors(over: Reals, under: Reals) -> list[Span]:
     return [Span(middle=middle, low=low, high=high) for middle, low, high in found]
 
 
-def _ranking(
-    rows: list[dict[str, Any]],
-    seconds: Reals,
+def _ranked(
+    seen: Timed,
+    members: Mapping[int, list[dict[str, Any]]],
+    places: Mapping[int, Ints],
     wrong: set[str],
     documented: Mapping[tuple[str, str], str],
     limits: Mapping[str, float],
-) -> Ranking:
-    """seconds: see `_seconds`."""
+) -> dict[int, Ranking]:
+    """Group -> its ranking, of groups of the same number of visits. places: of a group's rows among the timed cells."""
+    at = np.concatenate([places[number] for number in members])
+    seconds = seen.at(at, np.ones(len(at), dtype=bool))
     times = _spans(seconds)
-    order = sorted(range(len(rows)), key=lambda i: (rows[i]["cell"] in wrong, times[i].middle))
-    rows, times, seconds = [rows[i] for i in order], [times[i] for i in order], seconds[order]
-    base = {
-        row["backend"]: number
-        for number, row in enumerate(rows)
-        if row["mode"] == "eager" and documented.get((row["loss"], row["backend"])) == row["binding"]
-    }
-    start = [base.get(row["backend"], number) for number, row in enumerate(rows)]
-    gains, behind = _factors(seconds[start], seconds), _factors(seconds, seconds[:1])
+    rows = [row for number in members for row in members[number]]
+    sorted_by: list[int] = []
+    starts: list[int] = []  # of each row the one that its gain is over, as a place in the new order
+    firsts: list[int] = []
+    for own in members.values():
+        begin = len(sorted_by)
+        order = sorted(
+            range(begin, begin + len(own)), key=lambda i: (rows[i]["cell"] in wrong, times[i].middle)
+        )  # fmt: skip
+        base = {
+            rows[i]["backend"]: place
+            for place, i in enumerate(order, start=begin)
+            if rows[i]["mode"] == "eager"
+            and documented.get((rows[i]["loss"], rows[i]["backend"])) == rows[i]["binding"]
+        }
+        starts += [base.get(rows[i]["backend"], place) for place, i in enumerate(order, start=begin)]
+        firsts += [begin] * len(own)
+        sorted_by += order
+    rows, times, seconds = [rows[i] for i in sorted_by], [times[i] for i in sorted_by], seconds[sorted_by]
+    gains, behind = _factors(seconds[starts], seconds), _factors(seconds, seconds[firsts])
+    counts = np.count_nonzero(~np.isnan(seconds), axis=-1).tolist()
     entries = [
         Entry(
             cell=row["cell"],
@@ -162,22 +196,27 @@ def _ranking(
             binding=row["binding"],
             device=row["device"],
             seconds=times[number],
-            visits=int(np.count_nonzero(~np.isnan(seconds[number]))),
+            visits=counts[number],
             right=row["cell"] not in wrong,
-            gain=gains[number] if start[number] != number else None,
+            gain=gains[number] if starts[number] != number else None,
             behind=behind[number],
             limit_seconds=float(limits.get(row["cell"], math.nan)),
         )
         for number, row in enumerate(rows)
     ]
-    first = rows[0]
-    return Ranking(
-        loss=str(first["loss"]),
-        operation=str(first["operation"]),
-        dtype=str(first["dtype"]),
-        shape=tuple(int(n) for n in first["shape"]),
-        entries=tuple(entries),
-    )
+    found: dict[int, Ranking] = {}
+    begin = 0
+    for number, own in members.items():
+        first = rows[begin]
+        found[number] = Ranking(
+            loss=str(first["loss"]),
+            operation=str(first["operation"]),
+            dtype=str(first["dtype"]),
+            shape=tuple(int(n) for n in first["shape"]),
+            entries=tuple(entries[begin : begin + len(own)]),
+        )
+        begin += len(own)
+    return found
 
 
 def weight(r: Ranking) -> tuple[bool, bool, int]:
