@@ -71,7 +71,8 @@ def test_wilsons_interval() -> None:
     rate = Rate(hits=3, trials=200)
     for end in rate.interval:
         assert abs(end - rate.share) == pytest.approx(1.959963984540054 * math.sqrt(end * (1 - end) / 200), rel=1e-9)
-    assert Rate(hits=0, trials=60).interval[0] == 0
+    assert [Rate(hits=0, trials=n).interval[0] for n in (60, 2000, 600_000)] == [0, 0, 0]
+    assert Rate(hits=2000, trials=2000).interval[1] == 1
     assert Rate(hits=0, trials=0).interval == (0.0, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Block times with a known ratio, under drift and disturbance that only what is claimed can see through."""
+"""Block times with a known ratio, under drift and disturbance that what is claimed can see through."""
 
 from __future__ import annotations
 
@@ -24,45 +24,39 @@ def blocks(factors: tuple[float, ...], slope: float = 0.0) -> np.ndarray:
     return seconds
 
 
-def none(seconds: np.ndarray) -> np.ndarray:
-    return np.zeros(seconds.shape, np.int64)
-
-
-def test_a_steady_drift_cancels() -> None:
-    """30 blocks, the last of them nearly four times as long as the first."""
-    seconds = blocks((1.0, 1.0, 1.0), slope=0.1)
-    assert seconds.max() > 3.5 * seconds.min()
-    assert log_ratios(seconds, none(seconds)) == pytest.approx([0, 0], abs=1e-12)
+def test_a_steady_drift_favours_no_version() -> None:
+    """10% from the first block to the last, 2,000 replicates in orders of their own: no bias beyond four errors."""
+    draws, found = np.random.default_rng(2), []
+    for _ in range(2000):
+        seconds, clock = np.empty((5, 2, 2)), 1.0
+        for number in range(5):
+            there = draws.permutation(2)
+            for way, places in enumerate((there, there[::-1])):
+                for place in places:
+                    seconds[number, place, way] = clock
+                    clock += 0.005
+        found.append(log_ratios(seconds)[0])
+    assert abs(np.mean(found)) < 4 * np.std(found) / math.sqrt(len(found))
+    assert np.max(np.abs(found)) < 0.006
 
 
 def test_the_ratio_is_found() -> None:
     seconds = blocks((2.0, 2.0, 2.1))
-    assert log_ratios(seconds, none(seconds)) == pytest.approx([0, math.log(1.05)], abs=1e-12)
+    assert log_ratios(seconds) == pytest.approx([0, math.log(1.05)], abs=1e-12)
 
 
-def test_a_replicate_is_the_centre_of_its_rounds() -> None:
-    """Logs 0, 1, 5: the averages are 0, 0.5, 1, 2.5, 3, 5, so that their median is 1.75; the median is 1."""
-    seconds = np.ones((3, 2, 2))
-    seconds[:, 1] = np.exp([[0.0], [1.0], [5.0]])
-    assert log_ratios(seconds, none(seconds)) == pytest.approx([1.75], abs=1e-12)
+def test_the_quickest_quarter_counts() -> None:
+    """Ten blocks a version: the mean of the logarithms of the two least."""
+    seconds = np.exp(np.random.default_rng(4).standard_normal((5, 2, 2)))
+    base, head = (sorted(np.log(seconds[:, place].ravel())) for place in (0, 1))
+    assert log_ratios(seconds) == pytest.approx([(head[0] + head[1] - base[0] - base[1]) / 2], rel=1e-12)
+    assert log_ratios(seconds[:1]) == pytest.approx(
+        [min(np.log(seconds[0, 1])) - min(np.log(seconds[0, 0]))], rel=1e-12
+    )
 
 
-def test_a_disturbed_round_is_left_out_where_enough_remain() -> None:
-    seconds, preempted = blocks((1.0, 1.0, 1.05)), none(blocks((1.0, 1.0, 1.05)))
-    seconds[:3, 1] *= 9
-    preempted[:3, 1, 0] = 1
-    assert log_ratios(seconds, preempted) == pytest.approx([0, math.log(1.05)], abs=1e-12)
-    assert log_ratios(seconds, none(seconds))[0] > 1
-
-
-def test_single_blocks_serve_where_every_round_is_disturbed() -> None:
-    seconds, preempted = blocks((1.0, 1.0, 1.05)), none(blocks((1.0, 1.0, 1.05)))
-    for number in range(len(ORDERS)):
-        seconds[number, number % 3, 0] *= 40
-        preempted[number, number % 3, 0] = 1
-    assert log_ratios(seconds, preempted) == pytest.approx([0, math.log(1.05)], abs=1e-12)
-
-
-def test_with_nothing_undisturbed_all_counts() -> None:
+def test_three_disturbed_blocks_in_four_change_nothing() -> None:
     seconds = blocks((1.0, 1.0, 1.05))
-    assert log_ratios(seconds, np.ones(seconds.shape, np.int64)) == pytest.approx([0, math.log(1.05)], abs=1e-12)
+    seconds[:3] *= 9
+    seconds[3, :, 1] *= 40
+    assert log_ratios(seconds) == pytest.approx([0, math.log(1.05)], abs=1e-12)

@@ -1,25 +1,18 @@
-"""The order of blocks in a round, what a block calls, and what happens where the system takes the processor away."""
+"""The order of blocks in a round, what a block calls, and how many rounds there are."""
 
 from __future__ import annotations
 
-import itertools
 import random
-from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
 from lossbench.lanes import replicate
 from lossbench.lanes.replicate import palindromes
 from lossbench.lanes.session import Prepared
 
 
-def ran(
-    monkeypatch: pytest.MonkeyPatch, *, preempted: bool, rounds: int = 3, seconds: float = 1.0, loops: int = 5
-) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """The calls made, in order, and what `palindromes` returned, on a system that says whether it interfered."""
-    switches = itertools.count(step=1 if preempted else 0)
-    monkeypatch.setattr(replicate.resource, "getrusage", lambda _: SimpleNamespace(ru_nivcsw=next(switches)))
+def ran(*, rounds: int = 3, seconds: float = 1.0, loops: int = 5) -> tuple[list[str], np.ndarray]:
+    """The calls made, in order, and what `palindromes` returned."""
     calls: list[str] = []
 
     def prepared(name: str) -> Prepared:
@@ -28,7 +21,7 @@ def ran(
     found = palindromes(
         [prepared(name) for name in "ABC"], lambda _: None, loops, rounds, seconds, random.Random(7), [0, 0, 1]
     )
-    return calls, *found
+    return calls, found
 
 
 def blocks(calls: list[str]) -> list[str]:
@@ -42,46 +35,37 @@ def blocks(calls: list[str]) -> list[str]:
     return found
 
 
-def test_every_round_is_a_palindrome_in_an_order_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls, seconds, preempted = ran(monkeypatch, preempted=False, rounds=12)
+def test_every_round_is_a_palindrome_in_an_order_of_its_own() -> None:
+    calls, seconds = ran(rounds=12)
     order = blocks(calls)
     rounds = [order[i : i + 6] for i in range(0, len(order), 6)]
     assert all(sorted(r[:3]) == ["A", "B", "C"] and r == r[::-1] for r in rounds)
     assert len({"".join(r) for r in rounds}) > 2
-    assert seconds.shape == preempted.shape == (12, 3, 2)
+    assert seconds.shape == (12, 3, 2)
     assert (seconds > 0).all()
-    assert not preempted.any()
 
 
-def test_a_block_of_few_calls_has_no_untimed_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    few, _, _ = ran(monkeypatch, preempted=False, rounds=1, loops=4)
-    many, _, _ = ran(monkeypatch, preempted=False, rounds=1, loops=5)
+def test_a_block_of_few_calls_has_no_untimed_one() -> None:
+    few, _ = ran(rounds=1, loops=4)
+    many, _ = ran(rounds=1, loops=5)
     assert (len(few), len(many)) == (2 * (4 + 4 + 5), 2 * (6 + 6 + 7))
-
-
-def test_disturbed_rounds_are_kept_marked_and_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, seconds, preempted = ran(monkeypatch, preempted=True)
-    assert len(seconds) == 3 * replicate.MOST_ROUNDS
-    assert (preempted == 1).all()
 
 
 def test_calls_longer_than_a_block_have_fewer_rounds() -> None:
     inside, beyond, long_after = 0.5, 1.1, 3.1
-    assert replicate.another(9, 9, 10, inside)
-    assert not replicate.another(10, 10, 10, inside)
-    assert not replicate.another(6, 5, 10, beyond)
-    assert replicate.another(6, 4, 10, beyond), "the undisturbed ones count"
-    assert not replicate.another(10, 0, 10, beyond), "where there are any"
-    assert replicate.another(4, 2, 5, beyond)
-    assert not replicate.another(4, 3, 5, beyond), "half of those asked for"
-    assert replicate.another(9, 4, 16, beyond)
-    assert not replicate.another(9, 5, 16, beyond)
-    assert not replicate.another(6, 4, 10, long_after)
-    assert replicate.another(1, 0, 10, long_after)
+    assert replicate.another(9, 10, inside)
+    assert not replicate.another(10, 10, inside)
+    assert not replicate.another(5, 10, beyond)
+    assert replicate.another(4, 10, beyond)
+    assert replicate.another(2, 5, beyond)
+    assert not replicate.another(3, 5, beyond), "half of those asked for"
+    assert not replicate.another(5, 16, beyond)
+    assert not replicate.another(4, 10, long_after)
+    assert replicate.another(1, 10, long_after)
 
 
-def test_slow_calls_have_no_more_than_the_least_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, seconds, _ = ran(monkeypatch, preempted=False, rounds=50, seconds=1e-12)
+def test_slow_calls_have_no_more_than_the_least_rounds() -> None:
+    _, seconds = ran(rounds=50, seconds=1e-12)
     assert len(seconds) == replicate.LEAST_ROUNDS
 
 

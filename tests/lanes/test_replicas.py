@@ -70,7 +70,7 @@ def test_real_work_in_the_head_shows_and_the_control_does_not(tmp_path: Path) ->
     slow = written(tmp_path / "head", before="[(y_pred - y_true) ** 2 for _ in range(20)]")
     found = replicated(written(tmp_path / "base"), slow, times=3)
     assert [f.status for f in found] == ["ok"] * 3
-    ratios = np.array([log_ratios(f.seconds_per_call, f.preempted) for f in found])
+    ratios = np.array([log_ratios(f.seconds_per_call) for f in found])
     assert np.median(ratios[:, 1]) > np.log(3)
     assert abs(np.median(ratios[:, 0])) < np.log(2)
     assert all(f.same_value for f in found)
@@ -94,10 +94,10 @@ def test_further_calls_are_a_slowdown_of_the_first_version(tmp_path: Path) -> No
     assert [len(replicate) for replicate in found] == [2, 2, 4, 2]
     assert [r.seconds_per_call.shape[1] for r in found[1] + found[2]] == [4, 4, 2, 2, 2, 2]
     slowed = [*found[0], *found[1], found[2][1], found[2][3], *found[3]]
-    ratios = [log_ratios(paired.seconds_per_call, paired.preempted)[-1] for paired in slowed]
+    ratios = [log_ratios(paired.seconds_per_call)[-1] for paired in slowed]
     assert abs(np.median(ratios) - np.log(2)) < 0.35
     unchanged = [*found[0], *found[1], found[2][0], found[2][2]]
-    assert abs(np.median([log_ratios(p.seconds_per_call[:, :2], p.preempted[:, :2])[0] for p in unchanged])) < 0.35
+    assert abs(np.median([log_ratios(p.seconds_per_call[:, :2])[0] for p in unchanged])) < 0.35
 
 
 def test_a_neighbour_of_the_same_name_is_each_versions_own(tmp_path: Path) -> None:

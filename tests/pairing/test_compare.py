@@ -59,7 +59,7 @@ class FakeReplicas:
         seconds = np.array([factors[own] for own in self.names])[:, None] * np.exp(
             0.005 * self.noise.standard_normal(shape)
         )
-        return Paired(status="ok", loops=1, seconds_per_call=seconds, preempted=np.zeros(shape, np.int64))
+        return Paired(status="ok", loops=1, seconds_per_call=seconds)
 
 
 @pytest.fixture

@@ -52,8 +52,7 @@ class FakeReplicas:
             seconds = process * factors[:, None] * np.exp(own[:, None] + 0.002 * self.draws.standard_normal(shape))
             for group in apart or (names,):
                 own_seconds = seconds[:, [names.index(name) for name in group]]
-                quiet = np.zeros(own_seconds.shape, np.int64)
-                found.append(Paired(status="ok", loops=LOOPS, seconds_per_call=own_seconds, preempted=quiet))
+                found.append(Paired(status="ok", loops=LOOPS, seconds_per_call=own_seconds))
         return found
 
 
@@ -89,35 +88,34 @@ def test_what_a_whole_number_of_calls_plants_too_much_is_taken_off() -> None:
     assert calls[3:] == [1, 1, 1, 1, 1, 2]
     seconds = np.ones((4, len(calls), 2)) * (1 + np.array(calls)[:, None] / 10)
     pairs = [seconds[:, [0, place]] for place in range(1, seconds.shape[1])]
-    own.take(
-        [Paired(status="ok", loops=10, seconds_per_call=s, preempted=np.zeros(s.shape, int)) for s in pairs], SLOWDOWNS
-    )
+    own.take([Paired(status="ok", loops=10, seconds_per_call=s) for s in pairs], SLOWDOWNS)
     assert {x: found[0] for x, found in own.slow.items()} == pytest.approx({x: np.log1p(x) for x in SLOWDOWNS})
     assert {x for x, count in own.planted.items() if count} == {0.10, 0.20}
     own.take([Paired(status="crashed", reason="gone")] * len(pairs), SLOWDOWNS)
     assert len(own.head) == 1
 
 
-def test_few_rounds_are_the_first_undisturbed_ones() -> None:
-    seconds, preempted = np.arange(1.0, 65).reshape(16, 2, 2), np.zeros((16, 2, 2), np.int64)
-    preempted[1, 0, 1] = preempted[3, 1, 0] = 2
-    cut = rates.hurried(Paired(status="ok", loops=9, seconds_per_call=seconds, preempted=preempted))
-    assert cut.seconds_per_call.shape == cut.preempted.shape == (campaigns.FEW_ROUNDS + 2, 2, 2)
-    assert (cut.seconds_per_call == seconds[: campaigns.FEW_ROUNDS + 2]).all()
-    preempted[:] = 1
-    assert len(rates.hurried(Paired(status="ok", seconds_per_call=seconds, preempted=preempted)).preempted) == 16
-    lost = Paired(status="crashed", reason="gone")
-    assert rates.hurried(lost) is lost
+def test_few_rounds_are_the_first_ones() -> None:
+    seconds = np.arange(1.0, 65).reshape(16, 2, 2)
+    cut = rates.hurried(Paired(status="ok", loops=9, seconds_per_call=seconds))
+    assert (cut.seconds_per_call == seconds[: campaigns.FEW_ROUNDS]).all()
 
 
-def test_lanes_with_too_few_replicates_are_named() -> None:
+def test_cells_with_too_few_replicates_are_named() -> None:
     slow = replace(CELL, lane=Lane(backend="jax"))
     full, few = Samples(cell=CELL, head=[0.0] * 12, slow={0.05: [0.05]}), Samples(cell=slow, head=[0.0] * 11)
-    found = rates.Measured(samples={"a": full, "b": few}, few={}, replicate_seconds={}, seconds=1.0)
-    assert figures.left_out(found) == {slow.lane.id: 11}
-    said = list(bars.noise(found))
-    assert any(line.startswith(f"LEFT OUT {slow.lane.id}: 11 replicates") for line in said)
-    assert not any(line.startswith(f"LEFT OUT {CELL.lane.id}") for line in said)
+    none = Samples(cell=replace(slow, operation="value"))
+    found = rates.Measured(samples={"a": full, "b": few, "c": none}, few={}, replicate_seconds={}, seconds=1.0)
+    said = [line for line in bars.noise(found) if "LEFT OUT" in line]
+    assert said == [
+        f"LEFT OUT, 11 replicates, 12 are needed; give a longer --budget: {slow.id}",
+        f"LEFT OUT, no answer: {none.cell.id}",
+    ]
+
+
+def test_a_rule_without_a_comparison_says_nothing() -> None:
+    nobody = figures.Gate(name="t test", alarms=Rate(hits=0, trials=0), found={0.05: Rate(hits=0, trials=0)})
+    assert list(bars.table([nobody], 300))[1].split() == ["t", "test", "-", "-", "-"]
 
 
 def called(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> str:

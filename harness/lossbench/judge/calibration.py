@@ -47,7 +47,8 @@ class Rate:
         z, n, p = 1.959963984540054, self.trials, self.share
         middle = (p + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+        low, high = max(0.0, float(middle - half)), min(1.0, float(middle + half))
+        return low if self.hits else 0.0, high if self.hits < n else 1.0  # not the last bit beside it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,9 +52,8 @@ class Paired:
     """One replicate of one cell: two versions, and the first one twice, timed in turn in a process of their own.
 
     seconds_per_call: of shape (rounds, versions, 2), a round being a palindrome of blocks, each the mean over
-    `loops` calls. preempted: of the same shape, how often the system took the processor away during a block, as far as
-    it tells; there are more rounds than asked for where that happened. same_value: whether the versions computed the
-    same bits, in value and gradient. spent_seconds: on preparing and timing the cell, 0 where nobody looked.
+    `loops` calls. same_value: whether the versions computed the same bits, in value and gradient. spent_seconds: on
+    preparing and timing the cell, 0 where nobody looked.
     """
 
     status: Status
@@ -62,7 +61,6 @@ class Paired:
     loops: int = 0
     spent_seconds: float = 0.0
     seconds_per_call: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0, 2)))
-    preempted: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 0, 2), np.int64))
     same_value: bool = True
 
 

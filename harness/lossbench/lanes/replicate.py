@@ -5,14 +5,11 @@ milliseconds cancels exactly; the order is drawn anew for every round. One untim
 calls; a block of few is long enough to fill the caches itself.
 The versions read the same input arrays: were each given its own, where these happen to lie would be worth 1 to 2%
 of a process, and every block would begin with a cold cache; what a version allocates itself is its own.
-A round in which the system took the processor away, by its own count, says more of the neighbours than of the code:
-it is kept, marked, and measured once more, up to a limit.
 """
 
 from __future__ import annotations
 
 import random
-import resource
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -31,11 +28,8 @@ from lossbench.spec.catalogue import Catalogue
 from lossbench.spec.inputs import Inputs
 from lossbench.spec.loss import Loss
 
-MOST_ROUNDS: Final = 3
-"""Times the rounds asked for, where they are disturbed."""
 FEWER_ROUNDS: Final = 5
-"""Undisturbed ones, or half of those asked for, that calls longer than a block are content with; or twice as many of
-any kind."""
+"""Calls longer than a block are content with these, or half of those asked for."""
 WORTH_ROUNDS: Final = 16
 """As many as a cell has at most for being dear to prepare."""
 SPREAD_RATIO: Final = 10.0
@@ -124,10 +118,7 @@ def _one(
             )
             for group in groups
         ]  # fmt: skip
-    return [
-        Paired(status="ok", loops=loops, seconds_per_call=seconds, preempted=preempted, same_value=same_value)
-        for seconds, preempted in timings
-    ]
+    return [Paired(status="ok", loops=loops, seconds_per_call=seconds, same_value=same_value) for seconds in timings]
 
 
 def worthwhile(rounds: int, preparing_seconds: float, round_seconds: float) -> int:
@@ -153,43 +144,34 @@ def palindromes(
     block_seconds: float,
     drawn: random.Random,
     more: Sequence[int],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Seconds per call and preemptions, of shape (rounds, versions, 2): each version's block there and back again.
+) -> npt.NDArray[np.float64]:
+    """Seconds per call, of shape (rounds, versions, 2): each version's block there and back again.
 
     more: calls of each version's blocks that are made and not counted.
     """
     seconds: list[npt.NDArray[np.float64]] = []
-    preempted: list[npt.NDArray[np.int64]] = []
-    quiet, began, planned = 0, time.perf_counter(), rounds * 2 * len(order) * block_seconds
-    while another(len(seconds), quiet, rounds, (time.perf_counter() - began) / planned):
+    began, planned = time.perf_counter(), rounds * 2 * len(order) * block_seconds
+    while another(len(seconds), rounds, (time.perf_counter() - began) / planned):
         block = np.empty((len(order), 2))
-        taken = np.zeros((len(order), 2), np.int64)
         there = drawn.sample(range(len(order)), len(order))
         for way, places in enumerate((there, there[::-1])):
             for place in places:
                 if loops >= OPENED_FROM:
                     timed(order[place], wait, 1)
-                before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
                 block[place, way] = timed(order[place], wait, loops + more[place]) / loops
-                taken[place, way] = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
         seconds.append(block)
-        preempted.append(taken)
-        quiet += not taken.any()
-    return np.stack(seconds), np.stack(preempted)
+    return np.stack(seconds)
 
 
-def another(taken: int, quiet: int, rounds: int, spent: float) -> bool:
-    """Whether a replicate takes one more round, after so many, of which some were undisturbed.
+def another(taken: int, rounds: int, spent: float) -> bool:
+    """Whether a replicate takes one more round, after so many.
 
     spent: of the time that the rounds asked for should take. Within a process rounds differ more than processes do, so
     that one that is prepared is asked for many; calls longer than a block cost more and have fewer.
     """
     if spent > LONGEST:
         return taken < LEAST_ROUNDS
-    if spent > 1:
-        fewer = min((rounds + 1) // 2, FEWER_ROUNDS)
-        return quiet < fewer and taken < 2 * fewer
-    return quiet < rounds and taken < MOST_ROUNDS * rounds
+    return taken < (min((rounds + 1) // 2, FEWER_ROUNDS) if spent > 1 else rounds)
 
 
 def same(a: Answer, b: Answer) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from typing import Any
 
 from lossbench.lanes.stopwatch import Prepared, calibrated, timed, undisturbed
@@ -26,15 +25,12 @@ class Turning(Worker):
             return {"loops": calibrated(self._own, self._backend.wait, request["block_seconds"])}
 
     def _turn(self, request: Message) -> dict[str, Any]:
-        """A block; seconds per call, and how often the system took the processor away."""
+        """A block, in seconds per call."""
         loops, wait = request["loops"], self._backend.wait
         with undisturbed():
             if loops > 1:
                 timed(self._own, wait, 1)
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-            seconds = timed(self._own, wait, loops) / loops
-            taken = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
-        return {"seconds": seconds, "preempted": taken}
+            return {"seconds": timed(self._own, wait, loops) / loops}
 
     @property
     def _own(self) -> Prepared:

@@ -167,30 +167,28 @@ class Turns:
             return Paired(status="skipped", reason="the interpreters draw other inputs for this case")
         loops = self._sides[0].ask({"do": "size", "block_seconds": BLOCK_SECONDS}, deadline)["loops"]
         first, *others = (answers[side.own.name] for side in self._sides)
-        seconds, preempted = self._palindromes(loops, rounds, drawn, deadline)
+        seconds = self._palindromes(loops, rounds, drawn, deadline)
         return Paired(
-            status="ok", loops=loops, seconds_per_call=np.stack(seconds), preempted=np.stack(preempted),
+            status="ok", loops=loops, seconds_per_call=np.stack(seconds),
             same_value=all(same(first, other) for other in others),
         )  # fmt: skip
 
     def _palindromes(
         self, loops: int, rounds: int, drawn: random.Random, deadline: float
-    ) -> tuple[list[np.ndarray[Any, Any]], list[np.ndarray[Any, Any]]]:
-        """As within one process; a round in which one was preempted is kept, marked, and measured once more."""
+    ) -> list[np.ndarray[Any, Any]]:
+        """As within one process."""
         count = len(self._sides)
-        seconds, preempted, quiet = list[np.ndarray[Any, Any]](), list[np.ndarray[Any, Any]](), 0
+        seconds: list[np.ndarray[Any, Any]] = []
         began, planned = time.monotonic(), rounds * 2 * count * BLOCK_SECONDS
-        while another(len(seconds), quiet, rounds, (time.monotonic() - began) / planned):
-            block, taken = np.empty((count, 2)), np.zeros((count, 2), np.int64)
+        while another(len(seconds), rounds, (time.monotonic() - began) / planned):
+            block = np.empty((count, 2))
             there = drawn.sample(range(count), count)
             for way, places in enumerate((there, there[::-1])):
                 for place in places:
                     told = self._sides[place].ask({"do": "turn", "loops": loops}, deadline)
-                    block[place, way], taken[place, way] = told["seconds"], told["preempted"]
+                    block[place, way] = told["seconds"]
             seconds.append(block)
-            preempted.append(taken)
-            quiet += not taken.any()
-        return seconds, preempted
+        return seconds
 
     def close(self) -> None:
         """Ends all processes; they start again when asked."""

@@ -23,8 +23,10 @@ def table(gates: Sequence[Gate], cells: int) -> Iterator[str]:
     heads = f"{'gate':<34}{'false alarms a comparison':<30}{'suites with one':<26}"
     yield heads + "".join(f"{x:>+8.0%}" for x in slowdowns)
     for gate in gates:
-        powers = "".join(f"{gate.found[x].share:>8.1%}" if x in gate.found else f"{'-':>8}" for x in slowdowns)
-        whole = said(gate.suites) if gate.suites else f"{suite_share(gate.alarms, cells):.1%} if independent"
+        known = {x for x in gate.found if gate.found[x].trials}
+        powers = "".join(f"{gate.found[x].share:>8.1%}" if x in known else f"{'-':>8}" for x in slowdowns)
+        alone = f"{suite_share(gate.alarms, cells):.1%} if independent" if gate.alarms.trials else "-"
+        whole = said(gate.suites) if gate.suites else alone
         yield f"{gate.name:<34}{said(gate.alarms):<30}{whole:<26}{powers}"
 
 
@@ -36,8 +38,10 @@ def noise(measured: Measured) -> Iterator[str]:
             f"{spread(own.head):>7.2%} robust SD of an unchanged log ratio, {len(own.head)} replicates, "
             f"{whole:.0%} of slowdowns planted as asked: {own.cell.id}"
         )
-    for lane, least in left_out(measured).items():
-        yield f"LEFT OUT {lane}: {least} replicates of a cell, {LEAST_REPLICATES} are needed; give a longer --budget"
+    for own in left_out(measured):
+        taken = len(own.head)
+        why = f"{taken} replicates, {LEAST_REPLICATES} are needed; give a longer --budget" if taken else "no answer"
+        yield f"LEFT OUT, {why}: {own.cell.id}"
 
 
 def verdicts(measured: Measured, gate: Gate, wholes: Sequence[Whole], hurried: Gate | None = None) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Replicates go where the verdict is open: the cells of a lane share a process; those that are settled drop out.
 
-Lanes run side by side, one a core. First come those whose cells wait for their first look; then all have equal shares
-of the time, so that one which compiles for seconds does not starve the others. A cell that costs many times what others
-do comes after them: the time of one such replicate settles several cells. The first stage runs base and head
+Lanes run side by side, one a core. Next comes the lane with the cell that has the fewest replicates: most cells are
+settled by their first ones, and a stubborn cell waits until the others had as many. A cell that costs many times what
+others do comes after them: the time of one such replicate settles several cells. The first stage runs base and head
 alone; suspects are then asked again, on replicates of their own and beside a control, in two interpreters started anew
 that import the versions in opposite orders.
 """
@@ -95,7 +95,7 @@ class Course:
                 self.judgement = replace(without(reason, len(self.x), invalid=True), idle=idle)
             return
         self.troubles = 0
-        *control, head = log_ratios(paired.seconds_per_call, paired.preempted)
+        *control, head = log_ratios(paired.seconds_per_call)
         self.x.append(float(head))
         self.control += map(float, control)
         self.same_value &= paired.same_value
@@ -181,17 +181,16 @@ class Campaign:
                 return group is None or bool(group)
 
             def rank(line: tuple[Lane, int]) -> tuple[int, ...]:
-                return (self._dear(line[0], courses), spared and line[1] > 0, self._seen(line[0], courses))
+                return (self._dear(line[0], courses), spared and line[1] > 0, self._fewest(line[0], courses))
 
             cores.shared(sources, step, self.places, rank)
 
-    def _seen(self, lane: Lane, courses: Sequence[Course]) -> bool:
-        """Whether each open cell of the lane, dear ones aside, has the replicates of its first look."""
+    def _fewest(self, lane: Lane, courses: Sequence[Course]) -> int:
+        """Replicates of the open cell of the lane that has the fewest, dear ones aside."""
         with self._counting:
             bound = self._bound(courses)
-            waiting = [c for c in courses if c.cell.lane == lane and c.judgement.open and c.seconds <= bound]
-            first = self.rule.looked(any(course.first is not None for course in waiting))[0]
-            return all(course.under_way() >= first for course in waiting)
+            waiting = (c for c in courses if c.cell.lane == lane and c.judgement.open and c.seconds <= bound)
+            return min((course.under_way() for course in waiting), default=0)
 
     def _dear(self, lane: Lane, courses: Sequence[Course]) -> bool:
         """Whether what is open in the lane costs much more than other cells do."""

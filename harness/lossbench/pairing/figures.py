@@ -53,14 +53,9 @@ def usable(measured: Measured) -> list[Samples]:
     return [own for own in measured.samples.values() if len(own.head) >= LEAST_REPLICATES]
 
 
-def left_out(measured: Measured) -> dict[str, int]:
-    """Lanes with cells that have too few replicates: the fewest of each."""
-    found: dict[str, int] = {}
-    for own in measured.samples.values():
-        if len(own.head) < LEAST_REPLICATES:
-            lane = own.cell.lane.id
-            found[lane] = min(found.get(lane, LEAST_REPLICATES), len(own.head))
-    return found
+def left_out(measured: Measured) -> list[Samples]:
+    """The other cells: there was no time, or they have no answer."""
+    return [own for own in measured.samples.values() if len(own.head) < LEAST_REPLICATES]
 
 
 def ours(measured: Measured, rule: Rule, *, runs: int = 0, seed: int = 0, name: str = "lossbench compare") -> Gate:

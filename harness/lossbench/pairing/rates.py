@@ -77,16 +77,12 @@ class Samples:
 
 
 def hurried(paired: Paired) -> Paired:
-    """The replicate as it would have been with few rounds: its first ones, until so many were undisturbed."""
-    if paired.status != "ok":
-        return paired
-    quiet = np.cumsum((paired.preempted == 0).all(axis=(1, 2)))
-    end = int(np.searchsorted(quiet, FEW_ROUNDS)) + 1
-    return replace(paired, seconds_per_call=paired.seconds_per_call[:end], preempted=paired.preempted[:end])
+    """The replicate as it would have been with few rounds: its first ones."""
+    return replace(paired, seconds_per_call=paired.seconds_per_call[:FEW_ROUNDS])
 
 
 def _ratio(paired: Paired) -> float:
-    (ratio,) = log_ratios(paired.seconds_per_call, paired.preempted)
+    (ratio,) = log_ratios(paired.seconds_per_call)
     return float(ratio)
 
 
