@@ -202,6 +202,8 @@ def test_what_the_first_stage_sees_hardly_passes() -> None:
     rule, usual = replace(Rule(cells=50), looks=(6,)), Noise(degrees=200, sd=0.01)
     at = judge(np.zeros(6), [], rule, noise=usual).detectable
     assert rule.margin < at < rule.excluded
+    wide = judge(np.full(6, -0.2), [], rule, noise=Noise(degrees=200, sd=0.1))
+    assert (wide.verdict, wide.detectable) == ("PASS", rule.excluded), "that much is excluded at any reach"
     passed, _ = stage(
         noise(NORMAL, 0.01, (4000, 6), seed=4) + math.log1p(at), np.zeros((4000, 6)), rule,
         confirming=False, noise=usual,

@@ -129,6 +129,8 @@ def judge(
         return Judgement(verdict="INCONCLUSIVE", reason="suspected, not confirmed", suspect=True, **said)
     if taken and bool(passes(seen[None, :], rule, confirming, noise)[0]):
         limit = rule.margin if exact else rule.excluded
+        if not confirming:  # a slowdown of as much would not have passed, however wide the reach
+            said["detectable"] = min(sees, rule.excluded)
         return Judgement(verdict="PASS", reason=f"not slower by {limit:.1%}", **said)
     reason = "too few replicates" if not last else "too noisy for this margin"
     reason = f"suspected, and not confirmed: {reason}" if confirming else reason
