@@ -29,7 +29,7 @@ PARSED = {
     "lossbench compare --base my_losses_old.py --head my_losses.py": ELSEWHERE.format("pairing/test_compare.py"),
     "lossbench compare --base v1.2 --loss huber --backend torch": ELSEWHERE.format("pairing/test_compare.py"),
     "lossbench compare --base 'keras==3.14.0'": "builds an environment, which needs a network",
-    "lossbench compare --base 'optax==0.2.7' --head 'optax==0.2.8'": "builds environments, which needs a network",
+    "lossbench compare --base 'jax==0.9.2 optax==0.2.7'": "builds environments, which needs a network",
     "lossbench run --profile sizes --loss huber": LONG,
     "lossbench run --profile agreement": LONG,
     "lossbench calibrate --long": LONG,

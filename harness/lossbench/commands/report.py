@@ -15,6 +15,7 @@ from lossbench.commands.options import REPORTS, RESULTS, Reports, Results, RunId
 from lossbench.commands.runs import run_folder
 from lossbench.judge import gate, ledger, timed, timing
 from lossbench.judge.baseline import READ, Baseline, of
+from lossbench.lanes.stopwatch import undisturbed
 from lossbench.practice import section
 from lossbench.record import run as runs
 from lossbench.record import stores
@@ -76,13 +77,14 @@ def _written(
     known = catalogue.load(suites, backend="")
 
     def write(going: bool) -> Path:
-        tables = runs.read(folder, only=SHOWN)
-        result = gate.compare(before, tables) if before is not None else None
-        return page.write(
-            tables, known, reports, folder.name, gate=result, lanes=lanes, run_folder=folder if beside else None,
-            defects=None if going else ledger.of_run(tables, request), again_seconds=EVERY_SECONDS if going else 0,
-            training=section.of_run(folder, reports / folder.name),
-        )  # fmt: skip
+        with undisturbed():  # a million rows make a million small objects, among which there is nothing to collect
+            tables = runs.read(folder, only=SHOWN)
+            result = gate.compare(before, tables) if before is not None else None
+            return page.write(
+                tables, known, reports, folder.name, gate=result, lanes=lanes, run_folder=folder if beside else None,
+                defects=None if going else ledger.of_run(tables, request), again_seconds=EVERY_SECONDS if going else 0,
+                training=section.of_run(folder, reports / folder.name),
+            )  # fmt: skip
 
     return follow(folder, write, lambda: time.sleep(EVERY_SECONDS)) if watch else write(False)
 
