@@ -1,6 +1,6 @@
 """Is the head slower than the base: one cell's replicates, judged at each look.
 
-A replicate is a fresh process that ran both; what it says is the centre over its rounds of log(head / base). FAIL is
+A replicate is a fresh process that ran both; what it says is log(head / base), each by its quickest blocks. FAIL is
 said in two stages of independent replicates: the first, uncorrected, only picks suspects; the second, in interpreters
 started anew, beside a control (the base once more) and with the error that the cells of the whole comparison share,
 confirms or clears them. Both must find the lower bound beyond 1% and the centre beyond the margin, by bounds that are

@@ -1,8 +1,8 @@
 """What one replicate does: the versions of each cell prepared in random order, then timed in turn in short blocks.
 
-A round is a palindrome of blocks (ABC CBA), so that a drift of the machine that is steady over its few
-milliseconds cancels exactly; the order is drawn anew for every round. One untimed call opens each block of several
-calls; a block of few is long enough to fill the caches itself.
+A round is a palindrome of blocks (ABC CBA) in an order drawn anew, so that each version has the same share of every
+mood of the machine. One untimed call opens each block of several calls; a block of few is long enough to fill the
+caches itself.
 The versions read the same input arrays: were each given its own, where these happen to lie would be worth 1 to 2%
 of a process, and every block would begin with a cold cache; what a version allocates itself is its own.
 """
@@ -110,7 +110,7 @@ def _one(
     same_value = all(same(first, other) for other in others)
     with undisturbed():
         loops = calibrated(order[0], backend.wait, block_seconds)
-        rounds = worthwhile(rounds, time.perf_counter() - began, 4 * block_seconds)
+        rounds = worthwhile(rounds, time.perf_counter() - began, 2 * len(groups[0]) * block_seconds)
         timings = [
             palindromes(
                 [ready[name] for name in group], backend.wait, loops, rounds, block_seconds, drawn,

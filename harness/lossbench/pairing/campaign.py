@@ -25,12 +25,13 @@ from lossbench.judge.noise import UNKNOWN, Noise, by_lane
 from lossbench.judge.replicates import log_ratios
 from lossbench.lanes.measurement import Paired
 from lossbench.lanes.replicas import Replicas, Source
+from lossbench.lanes.replicate import WORTH_ROUNDS
 from lossbench.lanes.versions import Version
 from lossbench.pairing import cores
 from lossbench.spec.case import Cell, Lane
 
-ROUNDS: Final = 16
-"""Where there is time: blocks of 1.5 ms there and back again then take as long as preparing a cell."""
+ROUNDS: Final = WORTH_ROUNDS
+"""Where there is time."""
 FEW_ROUNDS: Final = 5
 """Where there is less, and a cell costs little to prepare."""
 AMPLE_SECONDS: Final = 2.0
