@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Annotated, Any
@@ -71,15 +71,20 @@ def command(
             wholes = [
                 whole.run(every.versions, every.cells, rule, bars.MOST_SECONDS, seed + n, tell) for n in range(runs)
             ]
+        if not json:
+            _echo(_lines(*said, wholes, rule, hogs))
         further = _long(every, some, rule, seed, tell, budget) if long else {}
-    measured, gates = said
     if json:
-        print(jsonlib.dumps(_record(measured, gates, wholes, hogs) | further, indent=1, default=str))
+        print(jsonlib.dumps(_record(*said, wholes, hogs) | further, indent=1, default=str))
         return
-    for line in _lines(measured, gates, wholes, rule, hogs):
+    _echo(further.get("lines", ()))
+
+
+def _echo(lines: Iterable[str]) -> None:
+    """At once: an hour that ends badly keeps what was said before."""
+    for line in lines:
         typer.echo(line)
-    for line in further.get("lines", ()):
-        typer.echo(line)
+    sys.stdout.flush()
 
 
 def _measured(
