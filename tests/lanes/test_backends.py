@@ -135,17 +135,28 @@ def test_a_wrong_shape_is_not_broadcast_away(lane: LaneProcess) -> None:
 
 
 def compiled(
-    lane: LaneProcess, loss: str, mode: str, operation: str, params: tuple[tuple[str, str], ...] = ()
+    lane: LaneProcess,
+    loss: str,
+    mode: str,
+    operation: str,
+    params: tuple[tuple[str, str], ...] = (),
+    shape: tuple[int, ...] = (3, 4),
 ) -> Answer:
-    case = Case(loss=loss, shape=(3, 4), params=params)
+    case = Case(loss=loss, shape=shape, params=params)
     there = Lane(backend=lane.lane.backend, mode=mode)  # type: ignore[arg-type]
     return lane.answer(Cell(case=case, binding="formula", lane=there, operation=operation), 300)  # type: ignore[arg-type]
+
+
+def test_a_framework_that_compiles_eager_calls_says_so(lane: LaneProcess) -> None:
+    first, second = (compiled(lane, "probe_element", "eager", "grad", (("op", "square"),), (7, 5)) for _ in range(2))
+    assert (first.compile_seconds > 0) == (lane.lane.backend == "jax"), "of operations on a shape not seen before"
+    assert second.compile_seconds == 0
+    assert second.first_call_seconds > 0
 
 
 def test_compiled_modes_compute_the_same(lane: LaneProcess) -> None:
     params = (("op", "square"),)
     plain = compiled(lane, "probe_element", "eager", "grad", params)
-    assert plain.compile_seconds == 0
     modes = [mode for mode in lane.ready()["modes"] if mode != "eager"]
     assert modes
     for mode in modes:

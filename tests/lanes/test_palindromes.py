@@ -51,17 +51,26 @@ def test_a_block_of_few_calls_has_no_untimed_one() -> None:
     assert (len(few), len(many)) == (2 * (4 + 4 + 5), 2 * (6 + 6 + 7))
 
 
-def test_calls_longer_than_a_block_have_fewer_rounds() -> None:
-    inside, beyond, long_after = 0.5, 1.1, 3.1
-    assert replicate.another(9, 10, inside)
-    assert not replicate.another(10, 10, inside)
-    assert not replicate.another(5, 10, beyond)
-    assert replicate.another(4, 10, beyond)
-    assert replicate.another(2, 5, beyond)
-    assert not replicate.another(3, 5, beyond), "half of those asked for"
-    assert not replicate.another(5, 16, beyond)
-    assert not replicate.another(4, 10, long_after)
-    assert replicate.another(1, 10, long_after)
+def rounds_taken(each: float, *, asked: int, preparing: float, planned: float = 0.006) -> int:
+    """Of rounds of so many seconds, with now and then one that was disturbed."""
+    took: list[float] = []
+    while replicate.another(took, asked, planned, preparing):
+        took.append(each * (5 if len(took) % 3 == 0 else 1))
+    return len(took)
+
+
+def test_rounds_as_long_as_they_should_be_are_those_asked_for_at_least() -> None:
+    assert rounds_taken(0.006, asked=5, preparing=0.0) == 5
+    assert rounds_taken(0.011, asked=5, preparing=0.0) == 5
+    assert rounds_taken(0.006, asked=5, preparing=10.0) == replicate.WORTH_ROUNDS
+
+
+def test_longer_rounds_are_as_many_as_they_are_worth() -> None:
+    assert rounds_taken(0.1, asked=16, preparing=0.001) == replicate.LEAST_ROUNDS
+    assert rounds_taken(30.0, asked=16, preparing=2.0) == replicate.LEAST_ROUNDS
+    dear = [rounds_taken(0.02, asked=5, preparing=seconds) for seconds in (0.02, 0.1, 0.5)]
+    assert dear == [replicate.worthwhile(2, seconds, 0.02) for seconds in (0.02, 0.1, 0.5)]
+    assert dear[0] < dear[1] < dear[2]
 
 
 def test_slow_calls_have_no_more_than_the_least_rounds() -> None:

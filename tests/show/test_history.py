@@ -46,10 +46,10 @@ def test_a_change_is_in_the_run_where_it_happened(runs: list[tuple[str, baseline
 
 def test_the_trend_rises_there(runs: list[tuple[str, baseline.Baseline]]) -> None:
     (found,) = [f for step in history.steps(runs) for f in step.changes]
-    values = history.trend(runs, found.subject)
+    values = history.trends(runs, {found.subject})[found.subject]
     assert values[SLOW_FROM] / values[SLOW_FROM - 1] == pytest.approx(2.0, rel=0.1)
     assert [c in "▇█" for c in history.spark(values)] == [False, False, False, True, True]
-    assert all(math.isnan(v) for v in history.trend(runs, "no such cell"))
+    assert all(math.isnan(v) for v in history.trends(runs, {"no such cell"})["no such cell"])
 
 
 def test_the_scale_of_a_spark_is_logarithmic() -> None:

@@ -6,8 +6,11 @@ import json as jsonlib
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,16 +62,22 @@ def command(
     if html is not None:
         typer.echo(os.path.relpath(chronicle.write(found, steps, html, margin=margin)))
     elif json:
-        print(jsonlib.dumps([_record(found, step) for step in steps], indent=1))
+        trends = history.trends(found, {change.subject for step in steps for change in step.changes})
+        print(jsonlib.dumps([_record(trends, step) for step in steps], indent=1))
     else:
         console_for().print(history.printed(found, steps))
 
 
 def _recorded(folder: Place) -> Iterator[tuple[str, Baseline]]:
-    """The runs of a folder that have ended, the oldest first, each read when it is asked for. RunDamaged."""
-    for path in runs.recorded(folder):
-        if not runs.going(path):
-            yield path.name, baseline.of(runs.read(path, only=baseline.READ))
+    """The runs of a folder that have ended, the oldest first; the next is read meanwhile. RunDamaged."""
+    ended = [path for path in runs.recorded(folder) if not runs.going(path)]
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        read = partial(runs.read, only=baseline.READ)
+        coming = [reader.submit(read, path) for path in ended[:1]]
+        for path, following in zip_longest(ended, ended[1:]):
+            tables = coming.pop().result()
+            coming += [reader.submit(read, following)] if following else []
+            yield path.name, baseline.of(tables)
 
 
 def _kept(folder: Path, revision: str, *, notes: bool) -> list[tuple[str, Baseline]]:
@@ -79,8 +88,8 @@ def _kept(folder: Path, revision: str, *, notes: bool) -> list[tuple[str, Baseli
         return [(kept.name, gate.load_baseline(kept.path)) for kept in found]
 
 
-def _record(found: list[tuple[str, baseline.Baseline]], step: history.Step) -> dict[str, Any]:
-    changes = [{**asdict(f), "trend": history.trend(found, f.subject)} for f in step.changes]
+def _record(trends: Mapping[str, list[float]], step: history.Step) -> dict[str, Any]:
+    changes = [{**asdict(f), "trend": trends[f.subject]} for f in step.changes]
     return {"run": step.run, "compared": step.result is not None, "changes": [_finite(c) for c in changes]}
 
 

@@ -22,7 +22,8 @@ class Answer:
     digest: SHA-256 of the inputs as the worker built them. value: reduced or unreduced losses.
     grad: derivative of the summed value by y_pred (by y_true for operation `grad_target`), its shape; None for `value`.
     Arrays are in the carrier type of the dtype (see `lossbench.spec.formats`); result_dtype is the
-    framework's own name of the value's type. compile_seconds: time to trace and compile, 0 if eager.
+    framework's own name of the value's type. compile_seconds: time to trace and compile; of eager calls what
+    JAX compiles for each operation, 0 elsewhere.
     first_call_seconds: the first call, compilation excluded where the framework tells them apart.
     own_kernels, own_bytes, own_operations, counted_by: what the framework says a call does, see `counts`; asked of
     cells that are to be timed.

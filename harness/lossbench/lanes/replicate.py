@@ -28,8 +28,6 @@ from lossbench.spec.catalogue import Catalogue
 from lossbench.spec.inputs import Inputs
 from lossbench.spec.loss import Loss
 
-FEWER_ROUNDS: Final = 5
-"""Calls longer than a block are content with these, or half of those asked for."""
 WORTH_ROUNDS: Final = 16
 """As many as a cell has at most for being dear to prepare."""
 SPREAD_RATIO: Final = 10.0
@@ -37,8 +35,8 @@ SPREAD_RATIO: Final = 10.0
 OPENED_FROM: Final = 5
 """Calls a block: an untimed one before fewer would cost more than what is left of the other version in the caches."""
 LEAST_ROUNDS: Final = 2
-LONGEST: Final = 3.0
-"""Times the seconds that the rounds asked for should take: after that the least rounds will do."""
+LONG: Final = 2.0
+"""Times the seconds that a round should take: its calls are longer than a block, and it costs what it is worth."""
 
 
 def replicate(
@@ -110,11 +108,11 @@ def _one(
     same_value = all(same(first, other) for other in others)
     with undisturbed():
         loops = calibrated(order[0], backend.wait, block_seconds)
-        rounds = worthwhile(rounds, time.perf_counter() - began, 2 * len(groups[0]) * block_seconds)
+        preparing = time.perf_counter() - began
         timings = [
             palindromes(
                 [ready[name] for name in group], backend.wait, loops, rounds, block_seconds, drawn,
-                [further(extra.get(name, 0.0), loops) for name in group],
+                [further(extra.get(name, 0.0), loops) for name in group], preparing,
             )
             for group in groups
         ]  # fmt: skip
@@ -144,15 +142,16 @@ def palindromes(
     block_seconds: float,
     drawn: random.Random,
     more: Sequence[int],
+    preparing: float = 0.0,
 ) -> npt.NDArray[np.float64]:
     """Seconds per call, of shape (rounds, versions, 2): each version's block there and back again.
 
-    more: calls of each version's blocks that are made and not counted.
+    more: calls of each version's blocks that are made and not counted. preparing: seconds that it took before.
     """
     seconds: list[npt.NDArray[np.float64]] = []
-    began, planned = time.perf_counter(), rounds * 2 * len(order) * block_seconds
-    while another(len(seconds), rounds, (time.perf_counter() - began) / planned):
-        block = np.empty((len(order), 2))
+    took: list[float] = []
+    while another(took, rounds, 2 * len(order) * block_seconds, preparing):
+        began, block = time.perf_counter(), np.empty((len(order), 2))
         there = drawn.sample(range(len(order)), len(order))
         for way, places in enumerate((there, there[::-1])):
             for place in places:
@@ -160,18 +159,21 @@ def palindromes(
                     timed(order[place], wait, 1)
                 block[place, way] = timed(order[place], wait, loops + more[place]) / loops
         seconds.append(block)
+        took.append(time.perf_counter() - began)
     return np.stack(seconds)
 
 
-def another(taken: int, rounds: int, spent: float) -> bool:
-    """Whether a replicate takes one more round, after so many.
+def another(took: Sequence[float], asked: int, planned: float, preparing: float) -> bool:
+    """Whether a replicate takes one more round, after those that took so many seconds each.
 
-    spent: of the time that the rounds asked for should take. Within a process rounds differ more than processes do, so
-    that one that is prepared is asked for many; calls longer than a block cost more and have fewer.
+    asked: rounds at least, where one takes about as long as it should, `planned`; of longer ones as many as are worth
+    their time, which the quickest one tells.
     """
-    if spent > LONGEST:
-        return taken < LEAST_ROUNDS
-    return taken < (min((rounds + 1) // 2, FEWER_ROUNDS) if spent > 1 else rounds)
+    if not took:
+        return True
+    each = min(took)
+    least = asked if each <= LONG * planned else min(asked, LEAST_ROUNDS)
+    return len(took) < worthwhile(least, preparing, each)
 
 
 def same(a: Answer, b: Answer) -> bool:

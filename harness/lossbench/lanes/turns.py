@@ -156,6 +156,7 @@ class Turns:
 
     def _one(self, cell: Cell, rounds: int, drawn: random.Random, deadline: float) -> Paired:
         answers: dict[str, Answer] = {}
+        began = time.monotonic()
         for side in drawn.sample(self._sides, len(self._sides)):
             answer = Answer(**side.ask({"do": "hold", "cell": asdict(cell)}, deadline))
             answers[side.own.name] = answer
@@ -167,27 +168,28 @@ class Turns:
             return Paired(status="skipped", reason="the interpreters draw other inputs for this case")
         loops = self._sides[0].ask({"do": "size", "block_seconds": BLOCK_SECONDS}, deadline)["loops"]
         first, *others = (answers[side.own.name] for side in self._sides)
-        seconds = self._palindromes(loops, rounds, drawn, deadline)
+        seconds = self._palindromes(loops, rounds, drawn, deadline, time.monotonic() - began)
         return Paired(
             status="ok", loops=loops, seconds_per_call=np.stack(seconds),
             same_value=all(same(first, other) for other in others),
         )  # fmt: skip
 
     def _palindromes(
-        self, loops: int, rounds: int, drawn: random.Random, deadline: float
+        self, loops: int, rounds: int, drawn: random.Random, deadline: float, preparing: float
     ) -> list[np.ndarray[Any, Any]]:
         """As within one process."""
         count = len(self._sides)
         seconds: list[np.ndarray[Any, Any]] = []
-        began, planned = time.monotonic(), rounds * 2 * count * BLOCK_SECONDS
-        while another(len(seconds), rounds, (time.monotonic() - began) / planned):
-            block = np.empty((count, 2))
+        took: list[float] = []
+        while another(took, rounds, 2 * count * BLOCK_SECONDS, preparing):
+            began, block = time.monotonic(), np.empty((count, 2))
             there = drawn.sample(range(count), count)
             for way, places in enumerate((there, there[::-1])):
                 for place in places:
                     told = self._sides[place].ask({"do": "turn", "loops": loops}, deadline)
                     block[place, way] = told["seconds"]
             seconds.append(block)
+            took.append(time.monotonic() - began)
         return seconds
 
     def close(self) -> None:

@@ -103,7 +103,12 @@ CELLS: Final = Table(
         _c("digest", "string", "SHA-256 of the inputs as the worker built them"),
         _c("result_dtype", "string", "the framework's own name of the value's type"),
         _c("prepare_seconds", "double", "building the inputs and handing them to the framework", "s"),
-        _c("compile_seconds", "double", "tracing and compiling; 0 where eager", "s"),
+        _c(
+            "compile_seconds",
+            "double",
+            "tracing and compiling; of eager JAX its programs of one operation; else 0 where eager",
+            "s",
+        ),
         _c("first_call_seconds", "double", "first call, compilation excluded where it can be told apart", "s"),
         _c("peak_bytes", "int", "largest peak memory among the cell's blocks; 0 where unknown", "B"),
         _c("own_kernels", "int", "operations or kernels that the framework says a call runs; 0 where it does not say"),

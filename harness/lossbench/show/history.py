@@ -6,7 +6,7 @@ A time is shown as its ratio to the neighbours of the same visits, never as bare
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -75,13 +75,15 @@ def _cells(run: Baseline) -> set[str]:
     return {*run.agreement["cell"], *run.times["cell"]}
 
 
-def trend(runs: Sequence[tuple[str, Baseline]], cell: str) -> list[float]:
-    """The cell's time over its neighbours' median, run by run; NaN where a run has not timed it."""
-    found = []
-    for _, run in runs:
-        rows = run.times.loc[run.times["cell"] == cell, "log_ratios"]
-        logs = np.asarray(rows.iloc[0], dtype=np.float64) if len(rows) else np.zeros(0)
-        found.append(float(np.exp(np.nanmedian(logs))) if np.isfinite(logs).any() else math.nan)
+def trends(runs: Sequence[tuple[str, Baseline]], cells: Collection[str]) -> dict[str, list[float]]:
+    """Cell -> its time over its neighbours' median, run by run; NaN where a run has not timed it."""
+    found = {cell: [math.nan] * len(runs) for cell in cells}
+    for place, (_, run) in enumerate(runs):
+        times = run.times[run.times["cell"].isin(found)]
+        for cell, ratios in zip(times["cell"], times["log_ratios"], strict=True):
+            logs = np.asarray(ratios, dtype=np.float64)
+            if np.isfinite(logs).any():
+                found[cell][place] = float(np.exp(np.nanmedian(logs)))
     return found
 
 
@@ -107,9 +109,10 @@ def printed(runs: Sequence[tuple[str, Baseline]], found: Sequence[Step]) -> Grou
         compared = fmt.count(step.result.compared_verdicts + step.result.compared_times)
         table.add_row(said(step.run), compared, *(str(counts[o]) for o in (*CHANGES, "cannot_tell")))
     changed = [(step, f) for step in found for f in step.changes]
+    over_time = trends(runs, {f.subject for _, f in changed[:SHOWN]})
     rows = Table("since", "", "what", "trend", "change", "reason", box=None, pad_edge=False, header_style="bold")
     for step, f in changed[:SHOWN]:
-        drawn = spark(trend(runs, f.subject)) if f.topic == "timing" else ""
+        drawn = spark(over_time[f.subject]) if f.topic == "timing" else ""
         factor = fmt.ratio(f.change, f.change_low, f.change_high) if math.isfinite(f.change) else fmt.NOTHING
         colour = "red" if f.outcome == "worse" else "green"
         rows.add_row(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from lossbench.judge.stacked import Ints
 from lossbench.record.frames import Tables
 from lossbench.show import format as fmt
 from lossbench.show import marks, sections
@@ -84,7 +85,7 @@ def _column(
     """words, href, css, key: from a value to its text, link, CSS class and what it sorts by (else its text)."""
     codes, distinct = pd.factorize(values.fillna("").astype(str))
     names = [str(name) for name in distinct]
-    column: dict[str, Any] = {"head": head, "words": [_word(words, name) for name in names], **_packed(codes.tolist())}
+    column: dict[str, Any] = {"head": head, "words": [_word(words, name) for name in names], **_packed(codes)}
     for field, give in (("href", href), ("css", css), ("key", key)):
         if give is not None:
             column[field] = [give(name) for name in names]
@@ -97,10 +98,10 @@ def _word(words: Any, name: str) -> str:
     return str(words(name) or name)
 
 
-def _packed(codes: Sequence[Hashable]) -> dict[str, Any]:
-    runs = [item for code, same in groupby(codes) for item in (code, _length(same))]
-    return {"runs": runs} if len(runs) < len(codes) else {"at": list(codes)}
-
-
-def _length(same: Iterable[object]) -> int:
-    return sum(1 for _ in same)
+def _packed(codes: Ints) -> dict[str, Any]:
+    """Codes, each with how often it comes in a row, where that is shorter than one after the other."""
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    lengths = np.diff(starts, append=len(codes))
+    if 2 * len(starts) < len(codes):
+        return {"runs": np.stack([codes[starts], lengths], axis=-1).ravel().tolist()}
+    return {"at": codes.tolist()}

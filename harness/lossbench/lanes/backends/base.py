@@ -151,6 +151,10 @@ class Backend(ABC):
         call = self.value_and_grad(fn, mode=mode) if grad else self.compiled(fn, mode)
         return call, call(*arguments)
 
+    def compiled_seconds(self) -> float:
+        """What this process has spent compiling so far, in whatever mode; stays 0 where the framework does not tell."""
+        return 0.0
+
     @abstractmethod
     def wait(self, result: Any) -> None:
         """Returns when everything issued so far is computed, on every device."""

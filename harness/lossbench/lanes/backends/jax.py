@@ -10,7 +10,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from functools import cache
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +71,26 @@ class JaxOps:
         return a.astype(like.dtype)
 
 
+COMPILING: Final = tuple(f"/jax/core/compile/{part}_duration" for part in ("jaxpr_to_mlir_module", "backend_compile"))
+"""What JAX calls the two steps of making a program, which come one after the other, to those who listen."""
+
+
+class Stopwatch:
+    """Adds up how long JAX says that it compiled; also operation by operation, as eager calls do."""
+
+    def __init__(self, jax: Any) -> None:
+        self.seconds = 0.0
+        jax.monitoring.register_event_duration_secs_listener(self._heard)
+
+    def _heard(self, event: str, seconds: float, **_: Any) -> None:
+        if event in COMPILING:
+            self.seconds += seconds
+
+
+stopwatch = cache(Stopwatch)
+"""One a process: JAX keeps those who listen."""
+
+
 class JaxBackend(Backend):
     """JAX on the CPU or, with device `cuda`, on its default GPU."""
 
@@ -123,6 +144,7 @@ class JaxBackend(Backend):
         if device not in self.devices():
             raise UnsupportedError(f"jax sees no device {device!r} (it sees {', '.join(self.devices())})")
         self._ops = JaxOps(jax, jnp, optax)
+        self._stopwatch = stopwatch(jax)
 
     @property
     def namespace(self) -> Ops:
@@ -189,6 +211,9 @@ class JaxBackend(Backend):
 
     def counted(self, call: Function, mode: str, arguments: tuple[Tensor, ...]) -> counts.Counts:
         return counts.xla(call, arguments) if mode == "compiled" else counts.UNCOUNTED
+
+    def compiled_seconds(self) -> float:
+        return self._stopwatch.seconds
 
     def wait(self, result: Any) -> None:
         self.jax.block_until_ready(result)
