@@ -30,8 +30,8 @@ from lossbench.spec.loss import Loss
 
 WORTH_ROUNDS: Final = 16
 """As many as a cell has at most for being dear to prepare."""
-SPREAD_RATIO: Final = 10.0
-"""How much more rounds of a process vary than processes do, as variances: 4 to 6% against 1 to 2%."""
+SPREAD_RATIO: Final = 30.0
+"""How much more rounds of a process vary than processes do, as variances: 3 to 5% against less than 1%."""
 OPENED_FROM: Final = 5
 """Calls a block: an untimed one before fewer would cost more than what is left of the other version in the caches."""
 LEAST_ROUNDS: Final = 2
