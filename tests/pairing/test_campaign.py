@@ -12,7 +12,7 @@ import pytest
 from lossbench.judge.change import Rule
 from lossbench.lanes.measurement import Paired
 from lossbench.lanes.versions import Version
-from lossbench.pairing.campaign import FEW_ROUNDS, ROUNDS, Campaign
+from lossbench.pairing.campaign import FEW_ROUNDS, ROUNDS, Campaign, Course, without
 from lossbench.spec.case import Case, Cell, Lane
 
 VERSIONS = tuple(Version(name=name, path="x", builtin=False) for name in ("base", "control", "head"))
@@ -130,6 +130,27 @@ def test_a_lane_with_a_dear_cell_does_not_come_before_the_others() -> None:
         started=lambda lane, _versions, _seed: Both(lane, asked, None),
     ).run()  # fmt: skip
     assert 0.5 < asked.count("torch") / asked.count("jax") < 2, "the lane with the fewest is next"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chosen"),
+    [
+        ([4.0, 4.0, 4.0, 4.0], [0, 1]),
+        ([0.0, 0.0, 0.0, 0.0], [0, 1, 2, 3]),
+        ([4.0, 1.0, 4.0, 1.0], [0, 1]),
+        ([20.0, 15.0, 8.0, 8.0], [2]),
+        ([20.0, 20.0, 20.0, 20.0], []),
+    ],
+)
+def test_the_cells_of_a_process_fit_into_the_time_that_is_left(seconds: list[float], chosen: list[int]) -> None:
+    """Of ten seconds of which one is kept for closing, at 0.5 s a cell or what its last replicate took."""
+    made = campaign([], 10.0, cells=4)
+    own = [Course(cell=c, names=names, judgement=without("none yet")) for c, names in made.cells[:4]]
+    for course, each in zip(own, seconds, strict=True):
+        course.seconds = each
+    lane = own[0].cell.lane
+    made.courses, made.costs[lane], made._began = own, 0.5, time.monotonic()
+    assert list(made._chosen(lane, own) or ()) == [own[place] for place in chosen]
 
 
 class Noisy(FakeSource):

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -212,16 +213,24 @@ class Campaign:
             waiting = sorted((c for c in courses if c.cell.lane == lane and c.judgement.open), key=Course.under_way)
             left, bound = self._left(courses), self._bound(courses)
             waiting = [c for c in waiting if c.seconds <= bound] or waiting
-            fit = int(left / self.costs.get(lane, CELL_SECONDS))
-            if fit < 1 or not waiting or waiting[0].seconds > left:
+            waiting = [c for c in waiting if self._cost(c) <= left]
+            if not waiting:
                 return ()
             looks = self.rule.looked(any(course.first is not None for course in waiting))
             short = [c for c in waiting if len(c.x) + c.pending < min((n for n in looks if n > len(c.x)), default=0)]
             together = [course for course in short if not course.troubles]
-            group = together[: min(MOST_CELLS, fit)] if together else short[:1]
+            group = self._fitting(together, left)[:MOST_CELLS] if together else short[:1]
             for course in group:
                 course.pending += 1
             return group or None
+
+    def _cost(self, course: Course) -> float:
+        """Seconds that its next replicate will take: of a dear one, what the one before took."""
+        return max(course.seconds, self.costs.get(course.cell.lane, CELL_SECONDS))
+
+    def _fitting(self, courses: Sequence[Course], left: float) -> Sequence[Course]:
+        """As many of them as one process ends with in that time."""
+        return [c for c, spent in zip(courses, accumulate(map(self._cost, courses)), strict=True) if spent <= left]
 
     def _replicate(self, source: Source, group: Sequence[Course], core: int) -> None:
         source.ready()
