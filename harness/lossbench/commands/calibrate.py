@@ -38,7 +38,7 @@ Long = Annotated[bool, typer.Option("--long", help="The long form, 90 minutes: s
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of orders and of what is drawn.")]
 
 HOG = "while True: pass"
-LOSSES = "huber,binary_crossentropy,kl_divergence,dice"
+LOSSES = "huber,binary_crossentropy,kl_divergence"
 LEAST_SECONDS = 20.0
 OVERHEAD_SECONDS = 20.0
 LONG = {"quiet": 1200.0, "hogs": 600.0, "suites": 60, "suite_cells": 50, "suite_seconds": 45.0, "peers": 420.0}
