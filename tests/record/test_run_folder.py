@@ -111,7 +111,9 @@ def test_what_had_no_answer_is_asked_again(tmp_path: Path, status: str, digest: 
         folder.append("cells", {"cell": "d", "case": "c", "status": "ok", "digest": "of its inputs"})
         folder.append("measurements", {"cell": "a", "visit": 2, "status": "ok"})
         done = folder.done()
-        assert (done.cases, done.cells, len(done.blocks)) == ({"c", "e"}, {"a", "b", "d"}, 3)
+        assert (done.cases, done.cells, len(done.blocks)) == ({"e"}, {"a", "b", "d"}, 3), "judged without that answer"
+        folder.judged("c")
+        assert folder.done().cases == {"c", "e"}
 
 
 @pytest.mark.parametrize(("clock", "follows"), [(2020, True), (2026, True), (2031, False)])

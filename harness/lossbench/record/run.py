@@ -117,6 +117,7 @@ class RunFolder:
                 judged.add(row["case"])
             elif kind == "cells":
                 cells[row["cell"]] = row
+                judged.discard(row["case"])  # without this answer
             elif kind == "measurements" and row["status"] not in NOT_VISITED:
                 blocks.add((row["cell"], row["visit"]))
         open_cases = {row["case"] for row in cells.values() if no_answer(row)}
