@@ -175,6 +175,15 @@ def forks(m: Any, y_true: Any, y_pred: Any) -> Any:
     return good(m, y_true, y_pred)
 
 
+def leaves_a_child(m: Any, y_true: Any, y_pred: Any) -> Any:
+    """As one that deadlocks: threads do not survive a fork, and locks do."""
+    pid = os.fork()
+    if not pid:
+        time.sleep(600)
+    print(f"child {pid}", flush=True)
+    return good(m, y_true, y_pred)
+
+
 def aborts_with_a_child(m: Any, y_true: Any, y_pred: Any) -> Any:
     """What it forked holds all of its descriptors, the socket too."""
     if not os.fork():
@@ -287,6 +296,7 @@ is_killed_loss = _loss("is_killed", is_killed)
 hangs_loss = _loss("hangs", hangs)
 child_loss = _loss("hangs_with_a_child", hangs_with_a_child)
 forks_loss = _loss("forks", forks)
+leaves_a_child_loss = _loss("leaves_a_child", leaves_a_child)
 aborts_with_a_child_loss = _loss("aborts_with_a_child", aborts_with_a_child)
 dies_once_loss = _loss("dies_once", dies_once)
 hoards_loss = _loss("hoards", hoards)

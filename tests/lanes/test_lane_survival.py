@@ -145,20 +145,22 @@ def test_a_worker_killed_between_cells_is_replaced(lane: LaneProcess) -> None:
     works(lane)
 
 
-def test_a_worker_does_not_outlive_its_parent() -> None:
+def test_a_worker_and_what_it_started_do_not_outlive_their_parent() -> None:
     code = (
-        "import sys, os, time\nfrom lossbench.lanes.process import LaneProcess\nfrom lossbench.spec.case import Lane\n"
-        f"lane = LaneProcess(Lane(backend={FAKE!r}), builtin=False)\nlane.ready()\nprint(lane.pid, flush=True)\n"
-        "os._exit(0)\n"
+        "import os\nfrom lossbench.lanes.process import LaneProcess\n"
+        "from test_lane_survival import FAKE, SUITE, Lane, cell\n"
+        "lane = LaneProcess(Lane(backend=FAKE), [SUITE], builtin=False)\n"
+        "print(lane.answer(cell('leaves_a_child'), 20).printed, lane.pid, flush=True)\nos._exit(0)\n"
     )
     package = HERE.parents[1] / "harness"
     env = {**os.environ, "PYTHONPATH": f"{package}{os.pathsep}{HERE}"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=True)
-    pid = int(done.stdout)
+    pids = [int(word) for word in done.stdout.split() if word.isdecimal()]
+    assert len(pids) == 2
     deadline = time.monotonic() + 10
-    while _runs(pid) and time.monotonic() < deadline:
+    while any(map(_runs, pids)) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not _runs(pid)
+    assert not any(map(_runs, pids))
 
 
 def test_inputs_that_change_on_the_way_fail_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,13 +15,14 @@ import gc
 import io
 import os
 import platform
+import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from lossbench.lanes.backends import backend_class
 from lossbench.lanes.backends.base import UnsupportedError
@@ -133,8 +134,8 @@ class Replies(Protocol):
     def reply(self, request: Message) -> dict[str, Any]: ...
 
 
-def serve(channel: Channel, worker: Replies) -> None:
-    """Until `bye`, or until the parent is gone."""
+def serve(channel: Channel, worker: Replies) -> bool:
+    """Until `bye`, or until the parent is gone: gives whether somebody said `bye`."""
     c_library, owner = ctypes.CDLL(None), os.getpid()
     if isinstance(worker, Worker):
         worker.channel = channel
@@ -142,9 +143,9 @@ def serve(channel: Channel, worker: Replies) -> None:
         try:
             request = channel.receive()
         except WireClosedError:
-            return
+            return False
         if request["do"] == "bye":
-            return
+            return True
         reply = worker.reply(request)
         if os.getpid() != owner:  # user code forked, and both came back: one answer is enough
             os._exit(0)
@@ -153,13 +154,20 @@ def serve(channel: Channel, worker: Replies) -> None:
         try:
             channel.send(reply)
         except WireClosedError:
-            return
+            return False
         except WireError as error:  # nothing of it was sent
             channel.send({"failed": f"the answer cannot be sent: {error}", "unsent": True})
 
 
 def _end_with_parent() -> None:
     os.read(0, 1)  # the parent writes nothing: this returns when it is gone
+    _end_alone()
+
+
+def _end_alone() -> NoReturn:
+    """With all that user code has started here: a process that it forked may hang, and nobody is left to end it."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 
@@ -175,8 +183,10 @@ def run(worker: Replies) -> None:
         sys.stdout.reconfigure(line_buffering=True)  # so that words survive an abort, in their order
     threading.Thread(target=_end_with_parent, daemon=True).start()
     channel = Channel(socket.socket(fileno=descriptor))
-    serve(channel, worker)
+    ended = serve(channel, worker)
     flush()
+    if not ended:
+        _end_alone()
     os._exit(0)  # frameworks may hang or crash in their exit handlers; everything is said
 
 
