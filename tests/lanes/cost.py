@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,10 +120,12 @@ def beside_pyperf(processes: int = 7) -> tuple[Interval, Interval]:
         say = f"{setup}; print(__import__('statistics').median(t.seconds_per_call() for _ in range(30)))"
         done = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True, env=environ)
         ours.append(float(done.stdout))
-        command = [sys.executable, "-m", "pyperf", "timeit", "-p", "1", "-n", "10", "-w", "2", "-q", "-o", "-"]
+        command = [sys.executable, "-m", "pyperf", "timeit", "-p", "1", "-n", "10", "-w", "2", "-q"]
         options = ["--inherit-environ", "PYTHONPATH,OMP_NUM_THREADS", "-s", setup, "t.call(*t.arguments)"]
-        done = subprocess.run([*command, *options], capture_output=True, text=True, check=True, env=environ)
-        record = json.loads(done.stdout[done.stdout.index("{") :])
+        with tempfile.TemporaryDirectory() as folder:  # it takes no name for its standard output
+            out = Path(folder) / "found.json"
+            subprocess.run([*command, "-o", str(out), *options], capture_output=True, check=True, env=environ)
+            record = json.loads(out.read_text())
         theirs.append(float(np.median(record["benchmarks"][0]["runs"][-1]["values"])))
     return median_interval(ours), median_interval(theirs)
 
