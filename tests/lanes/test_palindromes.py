@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import pytest
 
+from lossbench.judge.replicates import log_ratios
 from lossbench.lanes import replicate
 from lossbench.lanes.replicate import palindromes
 from lossbench.lanes.session import Prepared
@@ -19,19 +21,15 @@ def ran(*, rounds: int = 3, seconds: float = 1.0, loops: int = 5) -> tuple[list[
         return Prepared(call=lambda: calls.append(name), arguments=(), dtype="float32")
 
     found = palindromes(
-        [prepared(name) for name in "ABC"], lambda _: None, loops, rounds, seconds, random.Random(7), [0, 0, 1]
+        [prepared(name) for name in "ABC"], lambda _: None, loops, rounds, seconds, random.Random(7), [0.0, 0.0, 0.0]
     )
     return calls, found
 
 
 def blocks(calls: list[str]) -> list[str]:
-    """One letter a block; a block of C has a call more, and two blocks of one version may meet."""
-    size, found, at = {"A": 6, "B": 6, "C": 7}, [], 0
-    while at < len(calls):
-        name = calls[at]
-        assert calls[at : at + size[name]] == [name] * size[name], "one untimed call and those of the block"
-        found.append(name)
-        at += size[name]
+    """One letter a block of five calls; two blocks of one version may meet."""
+    found = calls[::6]
+    assert calls == [name for name in found for _ in range(6)], "one untimed call and those of the block"
     return found
 
 
@@ -48,7 +46,19 @@ def test_every_round_is_a_palindrome_in_an_order_of_its_own() -> None:
 def test_a_block_of_few_calls_has_no_untimed_one() -> None:
     few, _ = ran(rounds=1, loops=4)
     many, _ = ran(rounds=1, loops=5)
-    assert (len(few), len(many)) == (2 * (4 + 4 + 5), 2 * (6 + 6 + 7))
+    assert (len(few), len(many)) == (2 * 3 * 4, 2 * 3 * 6)
+
+
+@pytest.mark.parametrize("extra", [0.05, 0.5, 2.0])
+def test_a_planted_slowdown_is_as_large_as_was_asked_for(extra: float) -> None:
+    """Of calls too long for one more of them in a block to be 5%; both sides see the machine's mood."""
+    numbers = np.random.default_rng(3).standard_normal(20_000)
+    same = [Prepared(call=lambda: np.sin(numbers), arguments=(), dtype="float64") for _ in "AB"]
+    ratios = []
+    for seed in range(15):
+        seconds = palindromes(same, lambda _: None, 2, 30, 1.0, random.Random(seed), [0.0, extra])
+        ratios.append(float(log_ratios(seconds)[0]))
+    assert np.median(ratios) == pytest.approx(np.log1p(extra), rel=0.3)
 
 
 def rounds_taken(each: float, *, asked: int, preparing: float, planned: float = 0.006) -> int:

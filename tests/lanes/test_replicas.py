@@ -78,7 +78,7 @@ def test_real_work_in_the_head_shows_and_the_control_does_not(tmp_path: Path) ->
     assert found[0].loops >= 1
 
 
-def test_further_calls_are_a_slowdown_of_the_first_version(tmp_path: Path) -> None:
+def test_work_besides_is_a_slowdown_of_the_first_version(tmp_path: Path) -> None:
     """As much work again, and the control with none."""
     path = str(written(tmp_path / "base", before="[(y_pred - y_true) ** 2 for _ in range(5)]"))
     versions = [Version(name=name, path=path, builtin=False) for name in ("base", "control", "head")]

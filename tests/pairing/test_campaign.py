@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -135,15 +136,18 @@ def test_a_lane_with_a_dear_cell_does_not_come_before_the_others() -> None:
 @pytest.mark.parametrize(
     ("seconds", "chosen"),
     [
-        ([4.0, 4.0, 4.0, 4.0], [0, 1]),
+        ([3.0, 3.0, 3.0, 3.0], [0, 1]),
         ([0.0, 0.0, 0.0, 0.0], [0, 1, 2, 3]),
-        ([4.0, 1.0, 4.0, 1.0], [0, 1]),
-        ([20.0, 15.0, 8.0, 8.0], [2]),
-        ([20.0, 20.0, 20.0, 20.0], []),
+        ([4.0, 1.0, 4.0, 1.0], [1, 3, 0]),
+        ([20.0, 15.0, 6.0, 6.0], [2]),
+        ([8.0, 8.0, 8.0, 8.0], []),
     ],
 )
 def test_the_cells_of_a_process_fit_into_the_time_that_is_left(seconds: list[float], chosen: list[int]) -> None:
-    """Of ten seconds of which one is kept for closing, at 0.5 s a cell or what its last replicate took."""
+    """Of ten seconds of which one is kept for closing, at 0.65 s a cell or 1.3 times what its last replicate took.
+
+    Of two that had as many replicates the one that costs less comes first.
+    """
     made = campaign([], 10.0, cells=4)
     own = [Course(cell=c, names=names, judgement=without("none yet")) for c, names in made.cells[:4]]
     for course, each in zip(own, seconds, strict=True):
@@ -165,6 +169,17 @@ class Noisy(FakeSource):
             seconds[:, 1] = np.exp(0.01 * self.draws.standard_normal())
             found.append(Paired(status="ok", loops=1, seconds_per_call=seconds))
         return found
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(0.0, 6.0 + 24.0), (0.1, 6.0 + 2.4), (30.0, 0.3 * 200.0)])
+def test_what_is_kept_for_a_suspect_is_what_it_costs(seconds: float, kept: float) -> None:
+    """Sixteen replicates with the control, half as dear again, and frameworks started; at most 30% of the budget."""
+    made = campaign([], 200.0)
+    own = [Course(cell=c, names=names, judgement=without("none yet"), seconds=seconds) for c, names in made.cells[:1]]
+    made.courses, made.costs[own[0].cell.lane], made._began = own, 1.0, time.monotonic()
+    before = made._left(own)
+    own[0].judgement = replace(own[0].judgement, suspect=True)
+    assert before - made._left(own) == pytest.approx(kept, abs=0.05)
 
 
 @pytest.mark.parametrize(("cells", "least", "most"), [(20, 2.0, 2.4), (2, 3.0, 8.0)])

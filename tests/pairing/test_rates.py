@@ -14,7 +14,6 @@ from lossbench.__main__ import main
 from lossbench.judge.calibration import Rate
 from lossbench.judge.change import Rule
 from lossbench.lanes.measurement import Paired
-from lossbench.lanes.replicate import further
 from lossbench.lanes.versions import Version
 from lossbench.pairing import bars, figures, rates, trees
 from lossbench.pairing import campaign as campaigns
@@ -82,21 +81,18 @@ def test_what_is_measured_is_what_was_there() -> None:
     assert json.loads(json.dumps(record))["gates"][0]["found"]["0.2"]["share"] > 0.99
 
 
-def test_what_a_whole_number_of_calls_plants_too_much_is_taken_off() -> None:
+def test_a_replicate_without_an_answer_for_each_version_is_none() -> None:
     own = Samples(cell=CELL)
-    calls = [0, 0, 0, *(further(x, 10) for x in SLOWDOWNS)]
-    assert calls[3:] == [1, 1, 1, 1, 1, 2]
-    seconds = np.ones((4, len(calls), 2)) * (1 + np.array(calls)[:, None] / 10)
-    pairs = [seconds[:, [0, place]] for place in range(1, seconds.shape[1])]
-    own.take([Paired(status="ok", loops=10, seconds_per_call=s) for s in pairs], SLOWDOWNS)
-    assert {x: found[0] for x, found in own.slow.items()} == pytest.approx({x: np.log1p(x) for x in SLOWDOWNS})
-    assert {x for x, count in own.planted.items() if count} == {0.10, 0.20}
-    own.take([Paired(status="crashed", reason="gone")] * len(pairs), SLOWDOWNS)
-    assert len(own.head) == 1
+    fast, slow = np.ones((4, 2, 2)), np.ones((4, 2, 2)) * np.array([1.0, 1.5])[:, None]
+    whole = [Paired(status="ok", loops=10, seconds_per_call=s) for s in (fast, fast, *[slow] * len(SLOWDOWNS))]
+    own.take(whole, SLOWDOWNS)
+    own.take([*whole[:-1], Paired(status="crashed", reason="gone")], SLOWDOWNS)
+    assert own.head == pytest.approx([0.0])
+    assert own.slow == {x: pytest.approx([np.log(1.5)]) for x in SLOWDOWNS}
 
 
 def test_few_rounds_are_the_first_ones() -> None:
-    seconds = np.arange(1.0, 65).reshape(16, 2, 2)
+    seconds = np.arange(1.0, 4 * campaigns.ROUNDS + 1).reshape(campaigns.ROUNDS, 2, 2)
     cut = rates.hurried(Paired(status="ok", loops=9, seconds_per_call=seconds))
     assert (cut.seconds_per_call == seconds[: campaigns.FEW_ROUNDS]).all()
 

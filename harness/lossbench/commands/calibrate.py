@@ -52,7 +52,7 @@ def command(
     """How often would `compare` cry wolf here, and what would it find?
 
     Gate runs over suites as large as the quick profile are drawn from replicates of unchanged code and of planted
-    slowdowns: further calls, really made. Other gates' rules are computed on the same samples. Whole runs show what the
+    slowdowns: further work, really done. Other gates' rules are computed on the same samples. Whole runs show what the
     time limit costs. Exit status 0; 2 where nothing could be measured.
 
     Example: lossbench calibrate

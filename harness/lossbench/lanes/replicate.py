@@ -1,14 +1,16 @@
 """What one replicate does: the versions of each cell prepared in random order, then timed in turn in short blocks.
 
 A round is a palindrome of blocks (ABC CBA) in an order drawn anew, so that each version has the same share of every
-mood of the machine. One untimed call opens each block of several calls; a block of few is long enough to fill the
-caches itself.
+mood of the machine. Blocks are many and short: what disturbs comes in bursts, and the shorter a block the more often
+it escapes them. One untimed call opens each block of several calls; one of few is long enough to fill the caches
+itself.
 The versions read the same input arrays: were each given its own, where these happen to lie would be worth 1 to 2%
 of a process, and every block would begin with a cold cache; what a version allocates itself is its own.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,13 +24,13 @@ from lossbench.lanes.backends.base import Backend
 from lossbench.lanes.measurement import Answer, Paired
 from lossbench.lanes.reasons import reason_of
 from lossbench.lanes.session import RAISED, Session
-from lossbench.lanes.stopwatch import Prepared, calibrated, timed, undisturbed
+from lossbench.lanes.stopwatch import Prepared, calibrated, timed, turn_seconds, turned, undisturbed
 from lossbench.spec.case import Case, Cell
 from lossbench.spec.catalogue import Catalogue
 from lossbench.spec.inputs import Inputs
 from lossbench.spec.loss import Loss
 
-WORTH_ROUNDS: Final = 16
+WORTH_ROUNDS: Final = 48
 """As many as a cell has at most for being dear to prepare."""
 SPREAD_RATIO: Final = 30.0
 """How much more rounds of a process vary than processes do, as variances: 3 to 5% against less than 1%."""
@@ -54,8 +56,8 @@ def replicate(
 ) -> Iterator[Paired]:
     """One result a cell, in the order given; versions in the order of `catalogues`, the first of which calibrates.
 
-    cells: each with the name of its loss in those versions that call it otherwise. extra: of a version, the further
-    calls that each of its blocks makes, as a fraction of those it counts; it is the last version without any otherwise.
+    cells: each with the name of its loss in those versions that call it otherwise. extra: of a version, the work that
+    each of its blocks does besides, as a fraction of the base's time; it is the last version without any otherwise.
     apart: names of versions that share rounds; each such group is timed by itself and gives a result of its own, in
     this order. None: all share their rounds.
     """
@@ -112,7 +114,7 @@ def _one(
         timings = [
             palindromes(
                 [ready[name] for name in group], backend.wait, loops, rounds, block_seconds, drawn,
-                [further(extra.get(name, 0.0), loops) for name in group], preparing,
+                [extra.get(name, 0.0) for name in group], preparing,
             )
             for group in groups
         ]  # fmt: skip
@@ -129,11 +131,6 @@ def worthwhile(rounds: int, preparing_seconds: float, round_seconds: float) -> i
     return max(rounds, min(WORTH_ROUNDS, best))
 
 
-def further(extra: float, loops: int) -> int:
-    """The calls that plant a slowdown in a block: the nearest whole number, at least one where there is a slowdown."""
-    return max(1, round(extra * loops)) if extra else 0
-
-
 def palindromes(
     order: Sequence[Prepared],
     wait: Callable[[Any], None],
@@ -141,15 +138,17 @@ def palindromes(
     rounds: int,
     block_seconds: float,
     drawn: random.Random,
-    more: Sequence[int],
+    extra: Sequence[float],
     preparing: float = 0.0,
 ) -> npt.NDArray[np.float64]:
     """Seconds per call, of shape (rounds, versions, 2): each version's block there and back again.
 
-    more: calls of each version's blocks that are made and not counted. preparing: seconds that it took before.
+    extra: of each version, the work besides, as a fraction of the first one's quickest block so far. preparing: seconds
+    that it took before.
     """
     seconds: list[npt.NDArray[np.float64]] = []
     took: list[float] = []
+    quickest = timed(order[0], wait, loops) if any(extra) else math.inf
     while another(took, rounds, 2 * len(order) * block_seconds, preparing):
         began, block = time.perf_counter(), np.empty((len(order), 2))
         there = drawn.sample(range(len(order)), len(order))
@@ -157,7 +156,12 @@ def palindromes(
             for place in places:
                 if loops >= OPENED_FROM:
                     timed(order[place], wait, 1)
-                block[place, way] = timed(order[place], wait, loops + more[place]) / loops
+                spent = timed(order[place], wait, loops)
+                if place == 0:
+                    quickest = min(quickest, spent)
+                if extra[place]:
+                    spent += turned(round(extra[place] * quickest / turn_seconds()))
+                block[place, way] = spent / loops
         seconds.append(block)
         took.append(time.perf_counter() - began)
     return np.stack(seconds)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import repeat
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from lossbench.lanes.backends.base import Function, Tensor
 
 MAX_LOOPS: Final = 1_000_000
 MOST_WAITED: Final = 15
+TURNS: Final = 10_000
+TRIES: Final = 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,3 +77,17 @@ def calibrated(prepared: Prepared, wait: Callable[[Any], None], target_seconds: 
         if seconds >= 0.2 * target_seconds or loops >= MAX_LOOPS:
             return min(MAX_LOOPS, max(1, round(loops * target_seconds / max(seconds, 1e-9))))
         loops = min(MAX_LOOPS, max(2 * loops, int(0.3 * loops * target_seconds / max(seconds, 1e-9))))
+
+
+def turned(turns: int) -> float:
+    """Seconds of so many turns of a loop that does nothing else: work of any size, for a slowdown to be planted."""
+    started = time.perf_counter()
+    for _ in repeat(None, turns):
+        pass
+    return time.perf_counter() - started
+
+
+@cache
+def turn_seconds() -> float:
+    """Of one turn, undisturbed."""
+    return min(turned(TURNS) for _ in range(TRIES)) / TURNS

@@ -26,7 +26,7 @@ from lossbench.lanes.replicate import another, same
 from lossbench.spec.case import Cell, Lane
 from lossbench.spec.errors import BadInput
 
-BLOCK_SECONDS: Final = 3e-3
+BLOCK_SECONDS: Final = 1e-3
 """Longer than within one process: each turn begins with another's memory in the caches."""
 
 

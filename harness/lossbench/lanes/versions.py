@@ -17,8 +17,8 @@ from lossbench.spec.catalogue import Catalogue
 class Version:
     """name: `base`, `head` or `control`, a mark in module names. path: a suite file or folder.
 
-    builtin: whether the built-in suites stand beside it, as marked functions (`like`) need. extra: further calls, as
-    a fraction, that each of its blocks makes and does not count: a slowdown of the head, planted as real work.
+    builtin: whether the built-in suites stand beside it, as marked functions (`like`) need. extra: work, as a
+    fraction of the base's time, that each of its blocks does besides: a slowdown of the head, planted.
     """
 
     name: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import numpy as np
+
 from lossbench.judge.calibration import Rate
 from lossbench.pairing.figures import LEAST_REPLICATES, Gate, left_out, spread, suite_share, usable
 from lossbench.pairing.rates import Measured
@@ -33,10 +35,10 @@ def table(gates: Sequence[Gate], cells: int) -> Iterator[str]:
 def noise(measured: Measured) -> Iterator[str]:
     """Each measured cell's spread."""
     for own in usable(measured):
-        whole = sum(own.planted.values()) / max(1, sum(len(x) for x in own.slow.values()))
+        seen = ", ".join(f"{x:+.0%} as {np.expm1(np.median(own.slow[x])):+.1%}" for x in LEAST_FOUND if x in own.slow)
         yield (
             f"{spread(own.head):>7.2%} robust SD of an unchanged log ratio, {len(own.head)} replicates, "
-            f"{whole:.0%} of slowdowns planted as asked: {own.cell.id}"
+            f"measured {seen}: {own.cell.id}"
         )
     for own in left_out(measured):
         taken = len(own.head)

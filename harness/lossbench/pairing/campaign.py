@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 
 from lossbench.judge.change import Judgement, Rule, judge
-from lossbench.judge.looks import Reals
+from lossbench.judge.looks import CONFIRMING, Reals
 from lossbench.judge.noise import UNKNOWN, Noise, by_lane
 from lossbench.judge.replicates import log_ratios
 from lossbench.lanes.measurement import Paired
@@ -33,7 +33,7 @@ from lossbench.spec.case import Cell, Lane
 
 ROUNDS: Final = WORTH_ROUNDS
 """Where there is time."""
-FEW_ROUNDS: Final = 5
+FEW_ROUNDS: Final = 12
 """Where there is less, and a cell costs little to prepare."""
 AMPLE_SECONDS: Final = 2.0
 """Of a core, for each cell: below it, three replicates of few rounds say more than one of many."""
@@ -42,14 +42,16 @@ FEW_CELLS: Final = 10
 MOST_RESERVED: Final = 0.3
 """Of the budget, kept by the first stage for confirming its suspects."""
 START_SECONDS: Final = 6.0
-CONFIRMING_REPLICATES: Final = 24
-"""What confirming takes: frameworks started anew, and so many replicates of each suspect, about."""
+CONFIRMING_REPLICATES: Final = CONFIRMING[1]
+"""What confirming takes: frameworks started anew, and replicates of each suspect up to its second look."""
 MOST_CELLS: Final = 60
 """In one process: waking a framework and compiling what several losses use is paid once for all of them."""
 REPLICATE_LIMIT_SECONDS: Final = 120.0
 LEAST_LIMIT_SECONDS: Final = 15.0
 CLOSING_SECONDS: Final = 1.0
 """Of the budget: processes end, and the last replicate takes longer than the ones before it."""
+CAUTION: Final = 1.3
+"""Times what a replicate took before: what the next one of the same cells may take, by the machine's mood."""
 IDLE_SECONDS: Final = 0.02
 CELL_SECONDS: Final = 0.3
 """First guess of what a replicate of a cell costs."""
@@ -207,10 +209,13 @@ class Campaign:
     def _chosen(self, lane: Lane, courses: Sequence[Course]) -> Sequence[Course] | None:
         """Open cells of a lane with the fewest replicates, as many as there is time for; a lost one goes alone.
 
+        Of cells with as many, those that cost least come first, so that most are settled when the time ends.
+
         Nothing: there are none. None: another core is at all that the next look needs.
         """
         with self._counting:
-            waiting = sorted((c for c in courses if c.cell.lane == lane and c.judgement.open), key=Course.under_way)
+            waiting = [c for c in courses if c.cell.lane == lane and c.judgement.open]
+            waiting.sort(key=lambda course: (course.under_way(), course.seconds))
             left, bound = self._left(courses), self._bound(courses)
             waiting = [c for c in waiting if c.seconds <= bound] or waiting
             waiting = [c for c in waiting if self._cost(c) <= left]
@@ -225,8 +230,8 @@ class Campaign:
             return group or None
 
     def _cost(self, course: Course) -> float:
-        """Seconds that its next replicate will take: of a dear one, what the one before took."""
-        return max(course.seconds, self.costs.get(course.cell.lane, CELL_SECONDS))
+        """Seconds that its next replicate may take: of a dear one, what the one before took, and some more."""
+        return CAUTION * max(course.seconds, self.costs.get(course.cell.lane, CELL_SECONDS))
 
     def _fitting(self, courses: Sequence[Course], left: float) -> Sequence[Course]:
         """As many of them as one process ends with in that time."""
@@ -265,7 +270,7 @@ class Campaign:
 
     def _left(self, courses: Sequence[Course]) -> float:
         """Seconds of the budget; the first stage leaves what its suspects will need."""
-        each = (self.costs.get(c.cell.lane, CELL_SECONDS) for c in courses if c.judgement.suspect)
+        each = (c.seconds or self.costs.get(c.cell.lane, CELL_SECONDS) for c in courses if c.judgement.suspect)
         work = CONFIRMING_REPLICATES * CONTROLLED * sum(each) / len(self.places)
         reserved = min(MOST_RESERVED * self.budget_seconds, START_SECONDS + work) if work else 0.0
         return self.budget_seconds - CLOSING_SECONDS - reserved - (time.monotonic() - self._began)

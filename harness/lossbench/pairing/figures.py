@@ -108,7 +108,8 @@ def record(measured: Measured, gates: Sequence[Gate]) -> dict[str, Any]:
         "cells": [
             {
                 "cell": own.cell.id, "replicates": len(own.head), "robust_sd": spread(own.head),
-                "centre": float(np.median(own.head)), "planted": {f"{x:g}": n for x, n in own.planted.items()},
+                "centre": float(np.median(own.head)),
+                "slowed": {f"{x:g}": float(np.median(own.slow[x])) for x in own.slow},
             }
             for own in usable(measured)
         ],

@@ -19,7 +19,6 @@ from lossbench.judge.looks import Reals
 from lossbench.judge.replicates import log_ratios
 from lossbench.lanes.measurement import Paired
 from lossbench.lanes.replicas import Replicas
-from lossbench.lanes.replicate import further
 from lossbench.lanes.versions import Version
 from lossbench.pairing import cores
 from lossbench.pairing.campaign import FEW_ROUNDS, REPLICATE_LIMIT_SECONDS, ROUNDS, Tell
@@ -28,12 +27,10 @@ from lossbench.spec.case import Cell, Lane
 SLOWDOWNS: Final = (0.02, 0.03, 0.05, 0.07, 0.10, 0.20)
 RENEWED_AFTER: Final = 16
 MOST_REPLICATES: Final = 2000
-PLANTED_WITHIN: Final = 0.25
-"""A slowdown counts as planted where the whole calls of a block come this near to it, relatively."""
 
 
 def versions(path: Path, slowdowns: Sequence[float] = SLOWDOWNS) -> tuple[Version, ...]:
-    """Base, control and head of one and the same code, and the base with further calls."""
+    """Base, control and head of one and the same code, and the base with work besides."""
     same = [Version(name=name, path=str(path), builtin=False) for name in ("base", "control", "head")]
     slowed = [Version(name=f"slow{x:g}", path=str(path), builtin=False, extra=x) for x in slowdowns]
     return (*same, *slowed)
@@ -43,9 +40,6 @@ def versions(path: Path, slowdowns: Sequence[float] = SLOWDOWNS) -> tuple[Versio
 class Samples:
     """Of one cell, in the order of time. control, head: log ratios to the base. slow: by the planted slowdown.
 
-    A block of few calls takes at least one more, whatever the slowdown asked for; the exact difference is then taken
-    off the log ratio. planted: by slowdown, in how many replicates nothing, or little, had to be.
-
     base_runs, head_runs, slow_runs: the seconds per call of each replicate's blocks, for gates that do not pair.
     """
 
@@ -53,7 +47,6 @@ class Samples:
     control: list[float] = field(default_factory=list)
     head: list[float] = field(default_factory=list)
     slow: dict[float, list[float]] = field(default_factory=dict)
-    planted: dict[float, int] = field(default_factory=dict)
     base_runs: list[Reals] = field(default_factory=list)
     head_runs: list[Reals] = field(default_factory=list)
     slow_runs: dict[float, list[Reals]] = field(default_factory=dict)
@@ -68,12 +61,8 @@ class Samples:
         self.base_runs.append(head.seconds_per_call[:, 0].reshape(-1))
         self.head_runs.append(head.seconds_per_call[:, 1].reshape(-1))
         for paired, slowdown in zip(slowed, slowdowns, strict=True):
-            planted = further(slowdown, paired.loops) / paired.loops
-            off = (1 + slowdown) / (1 + planted)
-            near = abs(planted - slowdown) <= PLANTED_WITHIN * slowdown
-            self.slow.setdefault(slowdown, []).append(float(_ratio(paired) + np.log(off)))
-            self.slow_runs.setdefault(slowdown, []).append(paired.seconds_per_call[:, 1].reshape(-1) * off)
-            self.planted[slowdown] = self.planted.get(slowdown, 0) + near
+            self.slow.setdefault(slowdown, []).append(_ratio(paired))
+            self.slow_runs.setdefault(slowdown, []).append(paired.seconds_per_call[:, 1].reshape(-1))
 
 
 def hurried(paired: Paired) -> Paired:
