@@ -139,12 +139,12 @@ def test_a_lane_with_a_dear_cell_does_not_come_before_the_others() -> None:
         ([3.0, 3.0, 3.0, 3.0], [0, 1]),
         ([0.0, 0.0, 0.0, 0.0], [0, 1, 2, 3]),
         ([4.0, 1.0, 4.0, 1.0], [1, 3, 0]),
-        ([20.0, 15.0, 6.0, 6.0], [2]),
+        ([20.0, 15.0, 5.0, 5.0], [2]),
         ([8.0, 8.0, 8.0, 8.0], []),
     ],
 )
 def test_the_cells_of_a_process_fit_into_the_time_that_is_left(seconds: list[float], chosen: list[int]) -> None:
-    """Of ten seconds of which one is kept for closing, at 0.65 s a cell or 1.3 times what its last replicate took.
+    """Of ten seconds of which two are kept for closing, at 0.65 s a cell or 1.3 times what its last replicate took.
 
     Of two that had as many replicates the one that costs less comes first.
     """

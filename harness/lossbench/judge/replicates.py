@@ -1,4 +1,4 @@
-"""What one replicate says: log(version / base), each version by the quickest quarter of its blocks.
+"""What one replicate says: log(version / base), each version by the quickest of its blocks (`quiet`).
 
 What disturbs a block only ever lengthens it: neighbours on the machine, interrupts, a cold cache. The least times
 therefore vary least from process to process (J. Chen, J. Revels, Robust benchmarking in noisy environments,
@@ -9,15 +9,11 @@ moments.
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
 
 from lossbench.judge.looks import Reals
-
-QUIET: Final = 0.25
-"""The share of a version's blocks that counts."""
+from lossbench.lanes.measurement import quiet
 
 
 def log_ratios(seconds: npt.NDArray[np.float64]) -> Reals:
@@ -26,5 +22,5 @@ def log_ratios(seconds: npt.NDArray[np.float64]) -> Reals:
     seconds: of shape (rounds, versions, 2).
     """
     blocks = np.sort(np.log(seconds).transpose(1, 0, 2).reshape(seconds.shape[1], -1), axis=1)
-    levels = blocks[:, : max(1, round(QUIET * blocks.shape[1]))].mean(axis=1)
+    levels = blocks[:, : quiet(blocks.shape[1])].mean(axis=1)
     return np.asarray(levels[1:] - levels[0], dtype=np.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,18 @@ class Paired:
     spent_seconds: float = 0.0
     seconds_per_call: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0, 2)))
     same_value: bool = True
+
+
+QUIET: Final = 0.25
+LEAST_QUIET: Final = 6
+
+
+def quiet(blocks: int) -> int:
+    """Of so many blocks of a version, how many count: the quickest quarter, at least six where there are as many.
+
+    Few blocks are long ones, each with some of every disturbance: then the mean of more is steadier.
+    """
+    return max(min(blocks, LEAST_QUIET), round(QUIET * blocks))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ of a process, and every block would begin with a cold cache; what a version allo
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lossbench.lanes.backends.base import Backend
-from lossbench.lanes.measurement import Answer, Paired
+from lossbench.lanes.measurement import Answer, Paired, quiet
 from lossbench.lanes.reasons import reason_of
 from lossbench.lanes.session import RAISED, Session
 from lossbench.lanes.stopwatch import Prepared, calibrated, timed, turn_seconds, turned, undisturbed
@@ -143,12 +142,12 @@ def palindromes(
 ) -> npt.NDArray[np.float64]:
     """Seconds per call, of shape (rounds, versions, 2): each version's block there and back again.
 
-    extra: of each version, the work besides, as a fraction of the first one's quickest block so far. preparing: seconds
-    that it took before.
+    extra: of each version, the work besides, as a fraction of those of the first one's blocks that count so far.
+    preparing: seconds that it took before.
     """
     seconds: list[npt.NDArray[np.float64]] = []
     took: list[float] = []
-    quickest = timed(order[0], wait, loops) if any(extra) else math.inf
+    own = [timed(order[0], wait, loops)] if any(extra) else []
     while another(took, rounds, 2 * len(order) * block_seconds, preparing):
         began, block = time.perf_counter(), np.empty((len(order), 2))
         there = drawn.sample(range(len(order)), len(order))
@@ -158,9 +157,9 @@ def palindromes(
                     timed(order[place], wait, 1)
                 spent = timed(order[place], wait, loops)
                 if place == 0:
-                    quickest = min(quickest, spent)
+                    own.append(spent)
                 if extra[place]:
-                    spent += turned(round(extra[place] * quickest / turn_seconds()))
+                    spent += turned(round(extra[place] * quickest(own) / turn_seconds()))
                 block[place, way] = spent / loops
         seconds.append(block)
         took.append(time.perf_counter() - began)
@@ -178,6 +177,11 @@ def another(took: Sequence[float], asked: int, planned: float, preparing: float)
     each = min(took)
     least = asked if each <= LONG * planned else min(asked, LEAST_ROUNDS)
     return len(took) < worthwhile(least, preparing, each)
+
+
+def quickest(seconds: Sequence[float]) -> float:
+    """The mean of those that count."""
+    return float(np.mean(sorted(seconds)[: quiet(len(seconds))]))
 
 
 def same(a: Answer, b: Answer) -> bool:

@@ -48,7 +48,7 @@ MOST_CELLS: Final = 60
 """In one process: waking a framework and compiling what several losses use is paid once for all of them."""
 REPLICATE_LIMIT_SECONDS: Final = 120.0
 LEAST_LIMIT_SECONDS: Final = 15.0
-CLOSING_SECONDS: Final = 1.0
+CLOSING_SECONDS: Final = 2.0
 """Of the budget: processes end, and the last replicate takes longer than the ones before it."""
 CAUTION: Final = 1.3
 """Times what a replicate took before: what the next one of the same cells may take, by the machine's mood."""
