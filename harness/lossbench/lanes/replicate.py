@@ -23,7 +23,7 @@ from lossbench.lanes.backends.base import Backend
 from lossbench.lanes.measurement import Answer, Paired, quiet
 from lossbench.lanes.reasons import reason_of
 from lossbench.lanes.session import RAISED, Session
-from lossbench.lanes.stopwatch import Prepared, calibrated, timed, turn_seconds, turned, undisturbed
+from lossbench.lanes.stopwatch import Prepared, calibrated, timed, turned, undisturbed
 from lossbench.spec.case import Case, Cell
 from lossbench.spec.catalogue import Catalogue
 from lossbench.spec.inputs import Inputs
@@ -36,6 +36,8 @@ SPREAD_RATIO: Final = 30.0
 OPENED_FROM: Final = 5
 """Calls a block: an untimed one before fewer would cost more than what is left of the other version in the caches."""
 LEAST_ROUNDS: Final = 2
+TURNS: Final = 1000
+"""Of the loop that slows a version, to learn its pace."""
 LONG: Final = 2.0
 """Times the seconds that a round should take: its calls are longer than a block, and it costs what it is worth."""
 
@@ -142,27 +144,30 @@ def palindromes(
 ) -> npt.NDArray[np.float64]:
     """Seconds per call, of shape (rounds, versions, 2): each version's block there and back again.
 
-    extra: of each version, the work besides, as a fraction of those of the first one's blocks that count so far.
-    preparing: seconds that it took before.
+    extra: of each version, the work besides, as a fraction of those of the first one's blocks that count so far; it is
+    so many turns of a loop as took that long before, in this process and at its pace. preparing: seconds that it took
+    before.
     """
     seconds: list[npt.NDArray[np.float64]] = []
     took: list[float] = []
     own = [timed(order[0], wait, loops)] if any(extra) else []
+    paces = [turned(TURNS) / TURNS] if any(extra) else []
     while another(took, rounds, 2 * len(order) * block_seconds, preparing):
+        # before the round: what is worked out between two blocks slows the second one down
+        turns = [max(1, round(x * quickest(own) / quickest(paces))) if x else 0 for x in extra]
         began, block = time.perf_counter(), np.empty((len(order), 2))
         there = drawn.sample(range(len(order)), len(order))
         for way, places in enumerate((there, there[::-1])):
             for place in places:
                 if loops >= OPENED_FROM:
                     timed(order[place], wait, 1)
-                spent = timed(order[place], wait, loops)
-                if place == 0:
-                    own.append(spent)
-                if extra[place]:
-                    spent += turned(round(extra[place] * quickest(own) / turn_seconds()))
-                block[place, way] = spent / loops
-        seconds.append(block)
+                block[place, way] = timed(order[place], wait, loops)
+                if turns[place]:
+                    paces.append(turned(turns[place]) / turns[place])
+                    block[place, way] += paces[-1] * turns[place]
         took.append(time.perf_counter() - began)
+        own += block[0].tolist()
+        seconds.append(block / loops)
     return np.stack(seconds)
 
 

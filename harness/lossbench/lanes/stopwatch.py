@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from itertools import repeat
 from typing import Any, Final
 
@@ -20,8 +19,6 @@ from lossbench.lanes.backends.base import Function, Tensor
 
 MAX_LOOPS: Final = 1_000_000
 MOST_WAITED: Final = 15
-TURNS: Final = 10_000
-TRIES: Final = 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,9 +82,3 @@ def turned(turns: int) -> float:
     for _ in repeat(None, turns):
         pass
     return time.perf_counter() - started
-
-
-@cache
-def turn_seconds() -> float:
-    """Of one turn, undisturbed."""
-    return min(turned(TURNS) for _ in range(TRIES)) / TURNS
