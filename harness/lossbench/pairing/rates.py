@@ -30,7 +30,7 @@ MOST_REPLICATES: Final = 2000
 
 
 def versions(path: Path, slowdowns: Sequence[float] = SLOWDOWNS) -> tuple[Version, ...]:
-    """Base, control and head of one and the same code, and the base with work besides."""
+    """Base, control and head of one and the same code, and the head with work besides."""
     same = [Version(name=name, path=str(path), builtin=False) for name in ("base", "control", "head")]
     slowed = [Version(name=f"slow{x:g}", path=str(path), builtin=False, extra=x) for x in slowdowns]
     return (*same, *slowed)
