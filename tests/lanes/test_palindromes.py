@@ -20,7 +20,7 @@ def ran(*, rounds: int = 3, seconds: float = 1.0, loops: int = 5) -> tuple[list[
     def prepared(name: str) -> Prepared:
         return Prepared(call=lambda: calls.append(name), arguments=(), dtype="float32")
 
-    found = palindromes(
+    found, _ = palindromes(
         [prepared(name) for name in "ABC"], lambda _: None, loops, rounds, seconds, random.Random(7), [0.0, 0.0, 0.0]
     )
     return calls, found
@@ -54,11 +54,16 @@ def test_a_planted_slowdown_is_as_large_as_was_asked_for(extra: float) -> None:
     """Of calls too long for one more of them in a block to be 5%; both sides see the machine's mood."""
     numbers = np.random.default_rng(3).standard_normal(20_000)
     same = [Prepared(call=lambda: np.sin(numbers), arguments=(), dtype="float64") for _ in "AB"]
-    ratios = []
+    ratios, shares = [], []
     for seed in range(15):
-        seconds = palindromes(same, lambda _: None, 2, 30, 1.0, random.Random(seed), [0.0, extra])
+        seconds, planted = palindromes(same, lambda _: None, 2, 30, 1.0, random.Random(seed), [0.0, extra])
         ratios.append(float(log_ratios(seconds)[0]))
+        assert planted.shape == seconds.shape
+        assert not planted[:, 0].any(), "the base has none"
+        assert (planted[:, 1] > 0).all()
+        shares.append(float(np.median(planted[:, 1] / seconds[:, 1])))
     assert np.median(ratios) == pytest.approx(np.log1p(extra), rel=0.3)
+    assert np.median(shares) == pytest.approx(extra / (1 + extra), rel=0.3)
 
 
 def rounds_taken(each: float, *, asked: int, preparing: float, planned: float = 0.006) -> int:

@@ -50,8 +50,10 @@ class FakeReplicas:
             process, own = np.exp(0.10 * self.draws.standard_normal()), NOISE * self.draws.standard_normal(len(factors))
             seconds = process * factors[:, None] * np.exp(own[:, None] + 0.002 * self.draws.standard_normal(shape))
             for group in apart or (names,):
-                own_seconds = seconds[:, [names.index(name) for name in group]]
-                found.append(Paired(status="ok", loops=LOOPS, seconds_per_call=own_seconds))
+                places = [names.index(name) for name in group]
+                own_seconds, own_factors = seconds[:, places], factors[places, None]
+                planted = own_seconds * (own_factors - 1) / own_factors
+                found.append(Paired(status="ok", loops=LOOPS, seconds_per_call=own_seconds, planted_per_call=planted))
         return found
 
 
@@ -69,6 +71,8 @@ def test_what_is_measured_is_what_was_there() -> None:
     # head and base are off independently, so their ratio by sqrt(2) times as much
     assert figures.spread(own.head) == pytest.approx(NOISE * np.sqrt(2), rel=0.3)
     assert np.median(own.slow[0.10]) == pytest.approx(np.log(1.10), abs=0.01)
+    assert {x: np.ptp(own.planted[x]) < 1e-12 for x in SLOWDOWNS} == dict.fromkeys(SLOWDOWNS, True)
+    assert {x: own.planted[x][0] for x in SLOWDOWNS} == {x: pytest.approx(np.log1p(x)) for x in SLOWDOWNS}
     gate, *others = (figures.ours(measured, Rule(cells=50), runs=300), *figures.others(measured))
     assert gate.suites is not None
     assert gate.suites.share <= 0.02
@@ -84,17 +88,20 @@ def test_what_is_measured_is_what_was_there() -> None:
 def test_a_replicate_without_an_answer_for_each_version_is_none() -> None:
     own = Samples(cell=CELL)
     fast, slow = np.ones((4, 2, 2)), np.ones((4, 2, 2)) * np.array([1.0, 1.5])[:, None]
-    whole = [Paired(status="ok", loops=10, seconds_per_call=s) for s in (fast, fast, *[slow] * len(SLOWDOWNS))]
+    besides = slow - fast
+    whole = [Paired(status="ok", loops=10, seconds_per_call=fast, planted_per_call=fast - fast) for _ in range(2)]
+    whole += [Paired(status="ok", loops=10, seconds_per_call=slow, planted_per_call=besides) for _ in SLOWDOWNS]
     own.take(whole, SLOWDOWNS)
     own.take([*whole[:-1], Paired(status="crashed", reason="gone")], SLOWDOWNS)
     assert own.head == pytest.approx([0.0])
-    assert own.slow == {x: pytest.approx([np.log(1.5)]) for x in SLOWDOWNS}
+    assert own.slow == own.planted == {x: pytest.approx([np.log(1.5)]) for x in SLOWDOWNS}
 
 
 def test_few_rounds_are_the_first_ones() -> None:
     seconds = np.arange(1.0, 4 * campaigns.ROUNDS + 1).reshape(campaigns.ROUNDS, 2, 2)
-    cut = rates.hurried(Paired(status="ok", loops=9, seconds_per_call=seconds))
+    cut = rates.hurried(Paired(status="ok", loops=9, seconds_per_call=seconds, planted_per_call=seconds / 2))
     assert (cut.seconds_per_call == seconds[: campaigns.FEW_ROUNDS]).all()
+    assert (cut.planted_per_call == cut.seconds_per_call / 2).all()
 
 
 def test_cells_with_too_few_replicates_are_named() -> None:

@@ -91,8 +91,8 @@ def _row(own: rates.Samples, rule: Rule, size: float, measured: rates.Measured, 
     """One cell: its noise, and what the gate would need and find with a slowdown of that size."""
     x, control = np.array(own.head), np.array(own.control)
     runs, each = max(1, RUNS // rule.cells), measured.replicate_seconds[own.cell.lane.id]
-    shifts = (np.log1p(size), 0.0)
-    slowed, still = (Pool(x=x + shift, control=control, unchanged=not shift, noise=noise) for shift in shifts)
+    shifts = (float(np.log1p(size)), 0.0)
+    slowed, still = (Pool(x=x, control=control, planted=shift, noise=noise) for shift in shifts)
     said, taken = gate_runs([slowed], rule, runs, seed=0)
     _, untouched = gate_runs([still], rule, runs, seed=0)
     processes, few = (float(counts.sum(axis=0).mean()) for counts in (taken, untouched))

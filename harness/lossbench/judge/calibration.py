@@ -53,31 +53,28 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """Replicates of one measured cell. x: log(head / base). control: log(base / base) of the same replicates.
+    """Replicates of one measured cell whose base, control and head are one code, each loaded for itself.
 
-    unchanged: whether base, control and head are one code, each loaded for itself. noise: what is usual in its lane.
+    x: log(head / base), and control: log(base / base), each in rounds of its own. planted: log(slowed head / head), by
+    what work planted into the head took in the same rounds, or 0. noise: what is usual in its lane.
     """
 
     x: Reals
     control: Reals
-    unchanged: bool
+    planted: Reals | float = 0.0
     noise: Noise = UNKNOWN
 
     def drawn(self, rows: int, columns: int, draws: np.random.Generator) -> tuple[Reals, Reals]:
         """So many replicates, at random, as (x, control).
 
-        The loads of one code are exchangeable: created, and visited, in random order. Their logarithms (base, control,
-        head) are therefore drawn in any order, which takes from a small pool the accident of its own centre.
+        The loads of one code are exchangeable: created, and visited, in random order. Which of a pair was the head is
+        therefore drawn anew, which takes from a small pool the accident of its own centre; what was planted stays with
+        the head. Not which of the three was which: ratios of unlike rounds differ by more than a comparison's do.
         """
         picked = draws.integers(len(self.x), size=(rows, columns))
-        levels = np.stack([np.zeros((rows, columns)), self.control[picked], self.x[picked]])
-        if self.unchanged:
-            order = draws.permuted(np.broadcast_to(np.arange(3)[:, None, None], levels.shape), axis=0)
-        else:
-            swapped = draws.integers(2, size=(rows, columns))
-            order = np.stack([swapped, 1 - swapped, np.full((rows, columns), 2)])
-        base, control, head = np.take_along_axis(levels, order, axis=0)
-        return head - base, control - base
+        head, base = draws.choice([-1.0, 1.0], size=(2, rows, columns))
+        planted = np.broadcast_to(self.planted, self.x.shape)[picked]
+        return head * self.x[picked] + planted, base * self.control[picked]
 
 
 def stage(x: Reals, control: Reals, rule: Rule, *, confirming: bool, noise: Noise = UNKNOWN) -> tuple[Codes, Counts]:

@@ -21,6 +21,11 @@ def log_ratios(seconds: npt.NDArray[np.float64]) -> Reals:
 
     seconds: of shape (rounds, versions, 2).
     """
+    found = levels(seconds)
+    return np.asarray(found[1:] - found[0], dtype=np.float64)
+
+
+def levels(seconds: npt.NDArray[np.float64]) -> Reals:
+    """Of each version the mean logarithm of its quickest blocks; seconds: as above."""
     blocks = np.sort(np.log(seconds).transpose(1, 0, 2).reshape(seconds.shape[1], -1), axis=1)
-    levels = blocks[:, : quiet(blocks.shape[1])].mean(axis=1)
-    return np.asarray(levels[1:] - levels[0], dtype=np.float64)
+    return np.asarray(blocks[:, : quiet(blocks.shape[1])].mean(axis=1), dtype=np.float64)

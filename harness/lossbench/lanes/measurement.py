@@ -53,8 +53,9 @@ class Paired:
     """One replicate of one cell: two versions, and the first one twice, timed in turn in a process of their own.
 
     seconds_per_call: of shape (rounds, versions, 2), a round being a palindrome of blocks, each the mean over
-    `loops` calls. same_value: whether the versions computed the same bits, in value and gradient. spent_seconds: on
-    preparing and timing the cell, 0 where nobody looked.
+    `loops` calls. planted_per_call: of the same shape, what of that is work planted into a version; empty where none
+    is. same_value: whether the versions computed the same bits, in value and gradient. spent_seconds: on preparing and
+    timing the cell, 0 where nobody looked.
     """
 
     status: Status
@@ -62,6 +63,7 @@ class Paired:
     loops: int = 0
     spent_seconds: float = 0.0
     seconds_per_call: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0, 2)))
+    planted_per_call: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0, 2)))
     same_value: bool = True
 
 

@@ -119,7 +119,10 @@ def _one(
             )
             for group in groups
         ]  # fmt: skip
-    return [Paired(status="ok", loops=loops, seconds_per_call=seconds, same_value=same_value) for seconds in timings]
+    return [
+        Paired(status="ok", loops=loops, seconds_per_call=seconds, planted_per_call=planted, same_value=same_value)
+        for seconds, planted in timings
+    ]
 
 
 def worthwhile(rounds: int, preparing_seconds: float, round_seconds: float) -> int:
@@ -141,21 +144,22 @@ def palindromes(
     drawn: random.Random,
     extra: Sequence[float],
     preparing: float = 0.0,
-) -> npt.NDArray[np.float64]:
-    """Seconds per call, of shape (rounds, versions, 2): each version's block there and back again.
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Seconds per call, of shape (rounds, versions, 2): each version's block there and back again; what of it is extra.
 
     extra: of each version, the work besides, as a fraction of those of the first one's blocks that count so far; it is
     so many turns of a loop as took that long before, in this process and at its pace. preparing: seconds that it took
     before.
     """
     seconds: list[npt.NDArray[np.float64]] = []
+    planted: list[npt.NDArray[np.float64]] = []
     took: list[float] = []
     own = [timed(order[0], wait, loops)] if any(extra) else []
     paces = [turned(TURNS) / TURNS] if any(extra) else []
     while another(took, rounds, 2 * len(order) * block_seconds, preparing):
         # before the round: what is worked out between two blocks slows the second one down
         turns = [max(1, round(x * quickest(own) / quickest(paces))) if x else 0 for x in extra]
-        began, block = time.perf_counter(), np.empty((len(order), 2))
+        began, block, besides = time.perf_counter(), np.empty((len(order), 2)), np.zeros((len(order), 2))
         there = drawn.sample(range(len(order)), len(order))
         for way, places in enumerate((there, there[::-1])):
             for place in places:
@@ -163,12 +167,13 @@ def palindromes(
                     timed(order[place], wait, 1)
                 block[place, way] = timed(order[place], wait, loops)
                 if turns[place]:
-                    paces.append(turned(turns[place]) / turns[place])
-                    block[place, way] += paces[-1] * turns[place]
+                    besides[place, way] = turned(turns[place])
+                    paces.append(besides[place, way] / turns[place])
         took.append(time.perf_counter() - began)
         own += block[0].tolist()
-        seconds.append(block / loops)
-    return np.stack(seconds)
+        seconds.append((block + besides) / loops)
+        planted.append(besides / loops)
+    return np.stack(seconds), np.stack(planted) if any(extra) else np.empty((0, 0, 2))
 
 
 def another(took: Sequence[float], asked: int, planned: float, preparing: float) -> bool:

@@ -62,11 +62,14 @@ def ours(measured: Measured, rule: Rule, *, runs: int = 0, seed: int = 0, name: 
     """This gate's, over suites of `rule.cells` cells drawn from the measured ones."""
     cells = usable(measured)
     known = usual(cells)
-    pools = [_pool(own, own.head, known, unchanged=True) for own in cells]
+    pools = [_pool(own, np.array(own.head), np.zeros(len(own.head)), known) for own in cells]
     said, taken = gate_runs(pools, rule, runs or RUNS, seed)
     found = {}
     for slowdown in sorted({x for own in cells for x in own.slow}):
-        pools = [_pool(own, own.slow[slowdown], known, unchanged=False) for own in cells]
+        pools = []
+        for own in cells:
+            slow, planted = np.array(own.slow[slowdown]), np.array(own.planted[slowdown])
+            pools.append(_pool(own, slow - planted, planted, known))
         codes, _ = gate_runs(pools, rule, max(1, POWER_CELLS // rule.cells), seed)
         found[slowdown] = rate(codes == FAIL)
     return Gate(
@@ -146,5 +149,5 @@ def usual(cells: Sequence[Samples]) -> dict[Lane, Noise]:
     return by_lane(lanes)
 
 
-def _pool(own: Samples, x: Sequence[float], known: Mapping[Lane, Noise], *, unchanged: bool) -> Pool:
-    return Pool(x=np.array(x), control=np.array(own.control), unchanged=unchanged, noise=known[own.cell.lane])
+def _pool(own: Samples, x: Reals, planted: Reals, known: Mapping[Lane, Noise]) -> Pool:
+    return Pool(x=x, control=np.array(own.control), planted=planted, noise=known[own.cell.lane])

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from lossbench.judge.looks import Reals
-from lossbench.judge.replicates import log_ratios
+from lossbench.judge.replicates import levels, log_ratios
 from lossbench.lanes.measurement import Paired
 from lossbench.lanes.replicas import Replicas
 from lossbench.lanes.versions import Version
@@ -40,6 +40,7 @@ def versions(path: Path, slowdowns: Sequence[float] = SLOWDOWNS) -> tuple[Versio
 class Samples:
     """Of one cell, in the order of time. control, head: log ratios to the base. slow: by the planted slowdown.
 
+    planted: likewise, log(slowed head / head), what the planted work alone made of the same blocks.
     base_runs, head_runs, slow_runs: the seconds per call of each replicate's blocks, for gates that do not pair.
     """
 
@@ -47,6 +48,7 @@ class Samples:
     control: list[float] = field(default_factory=list)
     head: list[float] = field(default_factory=list)
     slow: dict[float, list[float]] = field(default_factory=dict)
+    planted: dict[float, list[float]] = field(default_factory=dict)
     base_runs: list[Reals] = field(default_factory=list)
     head_runs: list[Reals] = field(default_factory=list)
     slow_runs: dict[float, list[Reals]] = field(default_factory=dict)
@@ -62,17 +64,24 @@ class Samples:
         self.head_runs.append(head.seconds_per_call[:, 1].reshape(-1))
         for paired, slowdown in zip(slowed, slowdowns, strict=True):
             self.slow.setdefault(slowdown, []).append(_ratio(paired))
+            self.planted.setdefault(slowdown, []).append(_planted(paired))
             self.slow_runs.setdefault(slowdown, []).append(paired.seconds_per_call[:, 1].reshape(-1))
 
 
 def hurried(paired: Paired) -> Paired:
     """The replicate as it would have been with few rounds: its first ones."""
-    return replace(paired, seconds_per_call=paired.seconds_per_call[:FEW_ROUNDS])
+    seconds, planted = paired.seconds_per_call[:FEW_ROUNDS], paired.planted_per_call[:FEW_ROUNDS]
+    return replace(paired, seconds_per_call=seconds, planted_per_call=planted)
 
 
 def _ratio(paired: Paired) -> float:
     (ratio,) = log_ratios(paired.seconds_per_call)
     return float(ratio)
+
+
+def _planted(paired: Paired) -> float:
+    whole, own = (levels(x)[1] for x in (paired.seconds_per_call, paired.seconds_per_call - paired.planted_per_call))
+    return float(whole - own)
 
 
 @dataclass(slots=True, kw_only=True)
