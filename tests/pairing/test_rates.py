@@ -15,7 +15,7 @@ from lossbench.judge.calibration import Rate
 from lossbench.judge.change import Rule
 from lossbench.lanes.measurement import Paired
 from lossbench.lanes.versions import Version
-from lossbench.pairing import bars, figures, rates, trees
+from lossbench.pairing import bars, figures, rates, trees, whole
 from lossbench.pairing import campaign as campaigns
 from lossbench.pairing.rates import SLOWDOWNS, Samples, measure, versions
 from lossbench.pairing.sides import sides
@@ -151,3 +151,20 @@ def test_calibrate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     bar = [line for line in out.splitlines() if line.startswith(("met", "MISSED"))]
     assert len(bar) == 9, "suites and two slowdowns with many rounds and with few, undecided twice, seconds"
     assert "60 PASS" in out
+
+
+class Halting(FakeReplicas):
+    """As above, where the base has no values without a gradient."""
+
+    def replicate(self, cells: Sequence[Any], **others: Any) -> list[Paired]:
+        none = Paired(status="failed", reason="base: ValueError: no")
+        found = super().replicate(cells, **others)
+        return [none if cell.operation == "value" else own for (cell, _), own in zip(cells, found, strict=True)]
+
+
+def test_a_whole_run_counts_apart_what_the_base_cannot_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaigns, "Replicas", Halting)
+    cells = [(replace(CELL, operation=operation), {}) for operation in ("grad", "value")]
+    made = whole.run(versions(trees.builtin(), ()), cells, Rule(cells=2), 20.0, seed=0)
+    assert made.verdicts == {"PASS": 1, whole.UNANSWERED: 1}
+    assert not made.undecided

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -16,11 +17,13 @@ from lossbench.pairing.cores import allowed
 from lossbench.spec.case import Cell
 
 Cells = Sequence[tuple[Cell, Mapping[str, str]]]
+UNANSWERED: Final = "without an answer of the base"
+"""Beside the verdicts: what the unchanged framework cannot do is no news."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
-    """verdicts: how many cells of each. undecided: sentences, a lane each, on the cells that were not decided."""
+    """verdicts: how many cells of each, and UNANSWERED. undecided: sentences, a lane each, on cells not decided."""
 
     cells: int
     verdicts: Mapping[str, int]
@@ -49,13 +52,16 @@ def run(
     undecided = []
     for lane, cost in campaign.costs.items():
         own = [course for course in courses if course.cell.lane == lane]
-        said = (c.judgement for c in own if c.judgement.verdict in ("INCONCLUSIVE", "INVALID") and not c.judgement.idle)
-        left = Counter(found.reason.partition(". ")[0] for found in said)
+        open_ = (
+            c.judgement for c in own if c.judgement.verdict in ("INCONCLUSIVE", "INVALID") and not c.judgement.idle
+        )
+        left = Counter(found.reason.partition(". ")[0] for found in open_)
         if left:
             why = ", ".join(f"{count} {reason}" for reason, count in left.most_common(3))
             undecided.append(f"{lane.id}: {sum(left.values())} of {len(own)} cells ({why}); {cost:.2f} s a replicate")
+    said = (UNANSWERED if course.judgement.idle else course.judgement.verdict for course in courses)
     return Whole(
-        cells=len(courses), verdicts=Counter(course.judgement.verdict for course in courses),
+        cells=len(courses), verdicts=Counter(said),
         undecided=tuple(undecided), seconds=campaign.seconds, processes=campaign.replicates,
         replicates=float(np.mean([len(course.raw) for course in courses])),
     )  # fmt: skip
