@@ -34,7 +34,7 @@ Runs = Annotated[
     int, typer.Option("--runs", min=0, help="Whole gate runs on the unchanged quick profile, 2 minutes each.")
 ]
 Hogs = Annotated[int, typer.Option("--hogs", min=0, help="Processes that only burn time, to be in the way.")]
-Long = Annotated[bool, typer.Option("--long", help="The long form, 90 minutes: see docs/how-we-time.md.")]
+Long = Annotated[bool, typer.Option("--long", help="The long form, up to 90 minutes: see docs/how-we-time.md.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of orders and of what is drawn.")]
 
 HOG = "while True: pass"
