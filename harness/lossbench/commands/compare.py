@@ -26,7 +26,7 @@ from lossbench.spec.errors import BadInput
 BaseRun = Annotated[str, typer.Argument(metavar="BASE", help="A recorded run, the earlier: an id or a folder.")]
 HeadRun = Annotated[str, typer.Argument(metavar="HEAD", help="The later recorded run; the latest if left out.")]
 Base = Annotated[
-    str, typer.Option("--base", metavar="VERSION", help="A file, a folder, a git revision, or 'optax==0.2.7'.")
+    str, typer.Option("--base", metavar="VERSION", help="A file, a folder, a git revision, or 'keras==3.14.0'.")
 ]
 Head = Annotated[str, typer.Option("--head", metavar="VERSION", help="Likewise; default: as it lies there now.")]
 Suite = Annotated[
@@ -62,7 +62,8 @@ def command(
     Example: lossbench compare --base my_losses_old.py --head my_losses.py
     Example: lossbench compare --base main --suite my_losses.py
     Example: lossbench compare --base v1.2 --head HEAD --loss huber --backend torch
-    Example: lossbench compare --base 'optax==0.2.7' --head 'optax==0.2.8'
+    Example: lossbench compare --base 'keras==3.14.0'
+    Example: lossbench compare --base 'jax==0.9.2 optax==0.2.7' --head 'jax==0.9.2 optax==0.2.8'
     Example: lossbench compare --base-python ~/old/bin/python --backend torch
     Example: lossbench compare 20261122T140300Z-1a2b3c
     """
