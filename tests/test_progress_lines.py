@@ -31,3 +31,6 @@ def test_silent_where_no_lines_are_wanted() -> None:
     with progress.progress_bar(Console(file=out, force_terminal=False)) as tell:
         tell(1, 2, math.nan)
     assert out.getvalue() == ""
+    with progress.progress_bar(Console(file=out, force_terminal=False), every_seconds=1e-9) as tell:
+        tell(1, 2, 60.0)
+    assert out.getvalue() == "1 of 2, about 1:00 left\n"

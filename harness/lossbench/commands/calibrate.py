@@ -15,7 +15,7 @@ from rich.console import Console
 
 from lossbench.bench.hunting import budget as budgets
 from lossbench.commands.options import Backends, Json, chosen, words
-from lossbench.commands.progress import progress_bar
+from lossbench.commands.progress import NOW_AND_THEN, progress_bar
 from lossbench.commands.timing import MARGIN, fraction
 from lossbench.judge.calibration import Rate
 from lossbench.judge.change import Rule
@@ -65,7 +65,7 @@ def command(
     rule = Rule(cells=len(every.cells), margin=fraction(margin))
     left = budgets.seconds(budget) - runs * bars.MOST_SECONDS - OVERHEAD_SECONDS
     seconds = LONG["quiet"] if long else max(LEAST_SECONDS, left)
-    with progress_bar(Console(stderr=True)) as tell:
+    with progress_bar(Console(stderr=True), every_seconds=NOW_AND_THEN) as tell:
         with burning(hogs):
             said = _measured(some, rule, seconds, seed, tell, budget, figures.LONG_RUNS if long else 0)
             wholes = [

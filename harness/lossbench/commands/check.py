@@ -15,7 +15,7 @@ from rich.console import Console
 
 from lossbench.bench.pool import Pool
 from lossbench.commands.options import Backends, Suites, chosen, words
-from lossbench.commands.progress import progress_bar
+from lossbench.commands.progress import SOON, progress_bar
 from lossbench.judge import conformance
 from lossbench.lanes.backends import BACKENDS, backend_class, installed_backends
 from lossbench.record import frames
@@ -59,7 +59,7 @@ def command(
     ]
     found: list[dict[str, Any]] = []
     console = Console(stderr=True)
-    with Pool(suite) as pool, progress_bar(console, lines=True) as progress:
+    with Pool(suite) as pool, progress_bar(console, every_seconds=SOON) as progress:
         pool.start(lanes)
         running = {lane.id: pool.lane(lane) for lane in lanes}
         slow = [

@@ -21,7 +21,7 @@ from lossbench.bench.hunting.reproducers import Reproducer, Writers
 from lossbench.bench.hunting.search import Search
 from lossbench.bench.pool import Pool
 from lossbench.commands.options import Backends, Losses, Suites, chosen, words
-from lossbench.commands.progress import progress_bar
+from lossbench.commands.progress import NOW_AND_THEN, progress_bar
 from lossbench.lanes.backends import BACKENDS, installed_backends
 from lossbench.record import frames
 from lossbench.running.contract import Progress
@@ -73,7 +73,10 @@ def command(
             pool.lane(lane).ready()
         left = seconds - (time.monotonic() - began) - min(WRITING_SECONDS, WRITING_SHARE * seconds)
         clock = budgets.Clock(seconds=max(left, LEAST_SHARE * seconds), probes=probes)
-        with Asking({lane.backend: pool.lane(lane) for lane in lanes}) as asking, progress_bar(console) as progress:
+        with (
+            Asking({lane.backend: pool.lane(lane) for lane in lanes}) as asking,
+            progress_bar(console, every_seconds=NOW_AND_THEN) as progress,
+        ):
             search = Search(asking=asking, clock=clock, seed=seed)
             search.told = _teller(progress)
             behaviours = search.run(losses, dtypes)

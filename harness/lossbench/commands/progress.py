@@ -14,14 +14,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from lossbench.running.contract import Progress as Tell
 from lossbench.running.contract import silent
 
-LINE_SECONDS: Final = 15.0
+SOON: Final = 15.0
+NOW_AND_THEN: Final = 60.0
+"""Seconds between lines, of a command that takes a minute, and of one that takes many."""
 
 
 @contextmanager
-def progress_bar(console: Console, *, lines: bool = False) -> Iterator[Tell]:
-    """A callback `(done, total, seconds_left)` that draws on a terminal; elsewhere silent, or a line now and then."""
+def progress_bar(console: Console, *, every_seconds: float = 0.0) -> Iterator[Tell]:
+    """A callback `(done, total, seconds_left)` that draws on a terminal; elsewhere a line now and then, 0: silent."""
     if not console.is_terminal:
-        yield _in_lines(console) if lines else silent
+        yield _in_lines(console, every_seconds) if every_seconds else silent
         return
     columns = (TextColumn("running"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=console, transient=True) as bar:
@@ -34,7 +36,7 @@ def progress_bar(console: Console, *, lines: bool = False) -> Iterator[Tell]:
         yield tell
 
 
-def _in_lines(console: Console, every_seconds: float = LINE_SECONDS) -> Tell:
+def _in_lines(console: Console, every_seconds: float) -> Tell:
     began = said = time.monotonic()
 
     def tell(done: int, total: int, seconds_left: float) -> None:

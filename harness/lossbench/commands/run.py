@@ -31,7 +31,7 @@ from lossbench.commands.options import (
     chosen,
     words,
 )
-from lossbench.commands.progress import progress_bar
+from lossbench.commands.progress import NOW_AND_THEN, progress_bar
 from lossbench.commands.runs import run_folder
 from lossbench.judge import ledger
 from lossbench.judge.custom import CustomResult
@@ -154,7 +154,7 @@ def command(
         with terminable() as ending, folder:
             for said in surroundings.look(bench.plan, folder):
                 say(f"before the run: {said}")
-            with progress_bar(console) as progress:
+            with progress_bar(console, every_seconds=NOW_AND_THEN) as progress:
                 outcome, custom = benches.carry_out(bench, folder, progress=progress, elsewhere=elsewhere)
                 ended, fault = 0, ""
                 if trained is not None and outcome.exit_status != INTERRUPTED:

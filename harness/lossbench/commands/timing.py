@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lossbench.commands.progress import progress_bar
+from lossbench.commands.progress import NOW_AND_THEN, progress_bar
 from lossbench.judge import change
 from lossbench.judge.change import Rule
 from lossbench.lanes.replicas import Source
@@ -58,7 +58,7 @@ class Timing:
             versions=found.versions, cells=found.cells, rule=Rule(cells=len(found.cells), margin=self.margin),
             budget_seconds=self.budget_seconds, seed=self.seed, started=started,
         )  # fmt: skip
-        with progress_bar(Console(stderr=True)) as progress:
+        with progress_bar(Console(stderr=True), every_seconds=NOW_AND_THEN) as progress:
             campaign.run(progress)
         return campaign
 

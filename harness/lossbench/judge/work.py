@@ -72,7 +72,7 @@ def _traced(loss: Loss, binding: Binding, case: Case, shapes: Mapping[str, tuple
     plan = evaluation.plan(loss, binding, {**dict(case.params), **further})
     m: Any = CountingOps(tally)
     program = evaluation.Program(loss, binding, m, plan, given["y_true"], given["y_pred"])
-    value: Traced = program.checked(remember=False)(*(Traced(np.shape(a), tally) for a in program.arguments))
+    value: Traced = program.checked(remember=False)(*(Traced(np.shape(a), tally) for a in program.handed_over()))
     return value
 
 

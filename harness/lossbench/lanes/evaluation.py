@@ -86,7 +86,7 @@ def _is_default(loss: Loss, name: str, value: Any) -> bool:
 
 
 class Program:
-    """The reduced loss as functions of tensors: y_true, y_pred, then the further arrays of `arguments`.
+    """The reduced loss as functions of tensors: y_true, y_pred, then the further arrays that it hands over.
 
     Arrays are arguments, never constants of the function: a compiler would fold constants away.
     """
@@ -98,7 +98,13 @@ class Program:
         self._axis = plan.handed.get("axis", loss.params.get("axis"))
         self._shape = tuple(np.shape(y_pred))
         self._observed = ""
-        self.arguments = [y_true, y_pred, *further]
+        self._arguments = [y_true, y_pred, *further]
+        self._further = len(further)
+
+    def handed_over(self) -> list[Any]:
+        """The arrays that the functions take, once: what is compiled outlives them."""
+        arguments, self._arguments = self._arguments, []
+        return arguments
 
     def checked(self, *, remember: bool) -> Function:
         """The loss with its shape checked: what compilers trace, and what an eager first call runs.
@@ -134,11 +140,7 @@ class Program:
         call, m, plan = self._binding.call, self._m, self._plan
         finish = {"mean": m.mean, "sum": m.sum}.get(plan.reduction)
         finished = self._observed == "batch" or (plan.reduction == "none" and not plan.around)
-        if (
-            len(self.arguments) > 2
-            or self._observed == "parts"
-            or not (finished or (finish is not None and not plan.around))
-        ):
+        if self._further or self._observed == "parts" or not (finished or (finish is not None and not plan.around)):
             return self.checked(remember=False)
         handed = dict(plan.handed)
         if finished or finish is None:

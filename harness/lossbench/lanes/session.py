@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from lossbench.lanes import derivatives, evaluation
-from lossbench.lanes.backends.base import Backend, NoGradientError, UnsupportedError
+from lossbench.lanes.backends.base import Backend, NoGradientError, Tensor, UnsupportedError
 from lossbench.lanes.measurement import Answer, Block
 from lossbench.lanes.reasons import reason_of, trace_of
 from lossbench.lanes.stopwatch import Prepared, calibrated, timed, undisturbed, waited
@@ -26,6 +26,9 @@ from lossbench.spec.errors import BadInput
 from lossbench.spec.loss import Binding, Loss
 
 RAISED: Final = (Exception, SystemExit)  # a loss may raise anything, and may call sys.exit
+LARGE_BYTES: Final = 4 * 2**20
+HELD_BYTES: Final = 256 * 2**20
+"""Arguments of a cell from which on it counts, and of all such together that stay between visits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,7 @@ class Session:
         self._last = (cell.id, prepared)
         if not keep:
             return answer
-        self._kept[cell.id] = prepared
+        self._keep(cell, prepared)
         try:
             counted: Mapping[str, Any] = self.backend.counted(prepared.call, cell.lane.mode, prepared.arguments)
         except RAISED as error:  # a call that cannot be counted is timed all the same
@@ -98,15 +101,17 @@ class Session:
         """One visit. loops 0: as many calls as make a round last about target_seconds, found on the first visit."""
         prepared = self._kept.get(cell.id)
         if prepared is None and self._last is not None and self._last[0] == cell.id:
-            prepared = self._kept[cell.id] = self._last[1]
+            prepared = self._last[1]
         if prepared is None:
             answer = self.answer(cell, keep=True)
             if answer.status != "ok":
                 return Block(status=answer.status, reason=answer.reason)
             prepared = self._kept[cell.id]
         self.backend.begin(prepared.dtype)
-        began = time.perf_counter()
         try:
+            prepared.arguments = prepared.arguments or self._arguments(self._task(cell))
+            self._keep(cell, prepared)
+            began = time.perf_counter()
             with undisturbed():
                 opening = timed(prepared, self.backend.wait, 1)
                 count = loops or prepared.loops or calibrated(prepared, self.backend.wait, target_seconds)
@@ -119,6 +124,16 @@ class Session:
             status="ok", loops=count, seconds_per_call=seconds, latency_seconds=latency, opening_seconds=opening,
             busy_seconds=time.perf_counter() - began, peak_bytes=self.backend.peak_bytes(),
         )  # fmt: skip
+
+    def _keep(self, cell: Cell, prepared: Prepared) -> None:
+        """Between visits too; of large arguments those last used, the others are built again."""
+        self._kept.pop(cell.id, None)
+        self._kept[cell.id] = prepared
+        large = [other for other in self._kept.values() if other.arguments and other.held_bytes >= LARGE_BYTES]
+        held = sum(other.held_bytes for other in large)
+        for other in large[:-1]:
+            if held > HELD_BYTES:
+                other.arguments, held = (), held - other.held_bytes
 
     def forget(self, cell_id: str | None) -> None:
         """Drops a prepared cell, or all of them."""
@@ -170,6 +185,14 @@ class Session:
         known = ", ".join(b.name for b in bindings) or "none"
         raise AbsentError(f"{loss.name} has no binding {name!r} on {self.backend.name} (it has {known})")
 
+    def _program(self, task: Task) -> evaluation.Program:
+        plan = evaluation.plan(task.loss, task.binding, task.named)
+        y_true, y_pred = task.arrays["y_true"], task.arrays["y_pred"]
+        return evaluation.Program(task.loss, task.binding, self.backend.namespace, plan, y_true, y_pred)
+
+    def _arguments(self, task: Task) -> tuple[Tensor, ...]:
+        return evaluation.placed(self.backend, self._program(task).handed_over(), task.dtype, grad=task.grad)
+
     def _guarded(self, task_of: Callable[[], Task]) -> tuple[Answer, Prepared | None]:
         digest = ""
         try:
@@ -193,18 +216,17 @@ class Session:
             raise UnsupportedError(f"{backend.name} has no mode {task.mode!r} (it has {', '.join(backend.modes)})")
         started = time.perf_counter()
         backend.begin(task.dtype)
-        plan = evaluation.plan(task.loss, task.binding, task.named)
-        y_true, y_pred = task.arrays["y_true"], task.arrays["y_pred"]
-        program = evaluation.Program(task.loss, task.binding, backend.namespace, plan, y_true, y_pred)
-        arguments = evaluation.placed(backend, program.arguments, task.dtype, grad=task.grad)
+        program = self._program(task)
+        arrays = program.handed_over()
+        arguments = evaluation.placed(backend, arrays, task.dtype, grad=task.grad)
         eager = task.mode == "eager"
         placed, spent = time.perf_counter(), backend.compiled_seconds()
         fn = program.checked(remember=eager)
         derived = None
         if task.operation == "grad_target":
-            derived = derivatives.by_target(backend, fn, y_true, task.mode)
+            derived = derivatives.by_target(backend, fn, task.arrays["y_true"], task.mode)
         elif task.operation == "jvp":
-            derived = derivatives.forward(backend, fn, y_pred, task.mode)
+            derived = derivatives.forward(backend, fn, task.arrays["y_pred"], task.mode)
         if derived is None:
             call, result = backend.first_call(fn, task.mode, task.grad, arguments)
         else:
@@ -240,7 +262,8 @@ class Session:
             first_call_seconds=first_seconds,
             facts=dict(backend.facts),
         )
-        return answer, Prepared(call=call, arguments=arguments, dtype=task.dtype)
+        held_bytes = sum(np.asarray(array).nbytes for array in arrays)
+        return answer, Prepared(call=call, arguments=arguments, dtype=task.dtype, held_bytes=held_bytes)
 
 
 class AbsentError(Exception):

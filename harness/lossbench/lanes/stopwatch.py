@@ -23,12 +23,13 @@ MOST_WAITED: Final = 15
 
 @dataclass(slots=True, kw_only=True)
 class Prepared:
-    """A cell ready to be called. loops: what a round was last calibrated to, 0 before."""
+    """A cell ready to be called. loops: what a round was last calibrated to, 0 before. held_bytes: by the arguments."""
 
     call: Function
     arguments: tuple[Tensor, ...]
     dtype: str
     loops: int = 0
+    held_bytes: int = 0
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import prod
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ from lossbench.spec.errors import BadInput
 
 AHEAD: Final = 24
 """Cases a lane may be ahead of the slowest: their arrays are held until the case is complete."""
+LARGE: Final = 2**22
+"""Numbers in a prediction from which on one case at a time is answered and judged: its arrays take gigabytes."""
 
 ALONE: Final[Mapping[Lane, Callable[[], Worker]]] = MappingProxyType({})
 Deliver = Callable[[Cell, Answer], None]
@@ -154,11 +157,15 @@ class Answering:
             self._inbox.put(error)
 
     def _wait_for_turn(self, cell: Cell) -> bool:
-        """Until the cell's case is near enough to the oldest open one; False when the run stops."""
-        place = self._place[cell.case.id]
+        """Until its case is near enough to the oldest open one, and the first large one; False when the run stops."""
         with self._turn:
-            self._turn.wait_for(lambda: self._stopped or place - self._oldest() <= AHEAD)
+            self._turn.wait_for(lambda: self._stopped or self._near(cell.case))
             return not self._stopped
+
+    def _near(self, case: Case) -> bool:
+        if self._place[case.id] - self._oldest() > AHEAD:
+            return False
+        return not _large(case) or case.id == next((name for name, entry in self._open.items() if _large(entry.case)))
 
     def _oldest(self) -> int:
         return self._place[next(iter(self._open))] if self._open else 0
@@ -221,6 +228,10 @@ class Answering:
         with self._turn:
             del self._open[found.case]
             self._turn.notify_all()
+
+
+def _large(case: Case) -> bool:
+    return prod(case.shape) >= LARGE
 
 
 def _halves(cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:

@@ -59,8 +59,9 @@ def written(backend: Backend, loss: Loss, binding: Binding, request: Message) ->
     further = {name: values for name, values in arrays.items() if name not in ("y_true", "y_pred")}
     given = plan(loss, binding, {**request["params"], **further})
     program = Program(loss, binding, vocabulary(backend, dtype), given, arrays["y_true"], arrays["y_pred"])
-    names = ["y_true", "y_pred", *(_name(argument, further) for argument in program.arguments[2:])]
-    tensors = placed(backend, program.arguments, dtype, grad=request["quantity"] == "grad")
+    arguments = program.handed_over()
+    names = ["y_true", "y_pred", *(_name(argument, further) for argument in arguments[2:])]
+    tensors = placed(backend, arguments, dtype, grad=request["quantity"] == "grad")
     traced = [Traced(tensor, name) for name, tensor in zip(names, tensors, strict=True)]
     lines = statements(program.checked(remember=False)(*traced))
     return spelling.program(backend.name, lines, arrays, dtype, what)
