@@ -18,9 +18,10 @@ from lossbench.record.run import latest, read
 
 NODES = Path(__file__).with_name("ray_nodes.py")
 ASKED = [
-    "--profile", "quick", "--loss", "huber,mae", "--backend", "jax", "--dtype", "float32", "--regime", "typical,kink",
-    "--seconds", "0.5", "--no-practice", "--no-report",
+    "--profile", "quick", "--loss", "huber,mae,mse,log_cosh", "--backend", "jax", "--dtype", "float32",
+    "--regime", "typical,kink,zeros", "--seconds", "1", "--no-practice", "--no-report",
 ]  # fmt: skip
+"""More than a machine does, however fast, before Ray notices that a node is gone, which takes a second."""
 KILL_AFTER = 3
 LIMIT_SECONDS = 300
 
